@@ -19,9 +19,9 @@ typedef enum lac_status {
 } lac_status;
 
 #if defined(__GNUC__)
-#define LAC_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define LAC_PRINTF(text_index, first) __attribute__((format(printf, text_index, first)))
 #else
-#define LAC_PRINTF(format, first)
+#define LAC_PRINTF(text_index, first)
 #endif
 
 /**

@@ -79,12 +79,11 @@ lac_status lac_device_flush(lac_device *device);
  * @param run      gets a copy of `args` whose pointer slots have been filled in; must not call OpenCL
  * @param args     copied before this returns
  * @param slots    byte offsets within args of `void *` members that receive buffers[i]'s memory
- * @param writes   bit i set when buffers[i] is written
  * @return LAC_OK; LAC_EUNSUPPORTED on a device whose memory the host cannot see; LAC_EDEVICE
  */
 lac_status lac_device_native(lac_device *device, const char *name, void (*run)(void *args),
                              const void *args, size_t args_bytes, lac_buffer *const *buffers,
-                             const size_t *slots, uint32_t count, uint32_t writes);
+                             const size_t *slots, uint32_t count);
 
 /** One line of the profile. */
 typedef struct lac_profile_row {
@@ -102,7 +101,8 @@ lac_status lac_device_profile_rows(lac_device *device, const lac_profile_row **r
 /** A pointer slot that autograd keeps its current tape in; the device does not look at it. */
 void **lac_device_tape_slot(lac_device *device);
 
-/** A pointer slot for gemm's per-device state, with the function that frees it on the device's end. */
+/** A pointer slot for gemm's per-device state, with the function that frees it on the device's end. The state
+ * must not hold buffers: they would keep the device alive. */
 void **lac_device_gemm_slot(lac_device *device, void (*release)(void *state));
 
 /** The OpenCL handles, for the one library (CLBlast) that speaks OpenCL itself: cl_command_queue,

@@ -21,6 +21,7 @@ typedef struct lac_launch {
   void *kernel;      /* borrowed from the program cache */
   const char *name;
   lac_status status; /* the first failure */
+  size_t max_group;  /* work items that the device allows this kernel in a group */
   uint32_t args;     /* set so far */
   uint32_t dims;
   size_t global[3], local[3];

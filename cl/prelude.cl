@@ -1,0 +1,35 @@
+/*
+ * Put before every program. OpenCL C 1.2, nothing optional.
+ *
+ * Contraction is off so that every device rounds alike; kernels that want fma() say so.
+ */
+#pragma OPENCL FP_CONTRACT OFF
+
+/* Work items of a reduction group; the host launches these kernels with exactly this many. */
+#define REDUCE 64
+
+/* Sum over the group; every work item gets the result. `room` holds REDUCE floats; all items call it. */
+inline float group_sum(float value, local float *room) {
+  const uint lid = (uint)get_local_id(0);
+  barrier(CLK_LOCAL_MEM_FENCE); // an earlier use of room may still be read
+  room[lid] = value;
+  for (uint half_size = REDUCE / 2; half_size > 0; half_size /= 2) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (lid < half_size) room[lid] += room[lid + half_size];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return room[0];
+}
+
+/* Largest over the group, as group_sum. */
+inline float group_max(float value, local float *room) {
+  const uint lid = (uint)get_local_id(0);
+  barrier(CLK_LOCAL_MEM_FENCE);
+  room[lid] = value;
+  for (uint half_size = REDUCE / 2; half_size > 0; half_size /= 2) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (lid < half_size) room[lid] = fmax(room[lid], room[lid + half_size]);
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return room[0];
+}
