@@ -1,8 +1,8 @@
 /*
  * Finding, opening and ending devices, and running host functions in queue order.
  *
- * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in the
- * pool. It keeps no reference to anything that refers back to it.
+ * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in
+ * the pool. It keeps no reference to anything that refers back to it.
  */
 #include "device/opencl.h"
 
@@ -44,8 +44,10 @@ static lac_status list_places(place *places, uint32_t *count) {
 
 static const char *trim(char *text) {
   size_t n = strlen(text);
-  while (n && isspace((unsigned char)text[n - 1])) text[--n] = '\0';
-  while (isspace((unsigned char)*text)) text++;
+  while (n && isspace((unsigned char)text[n - 1]))
+    text[--n] = '\0';
+  while (isspace((unsigned char)*text))
+    text++;
   return text;
 }
 
@@ -254,9 +256,9 @@ static lac_status call_mapped(lac_device *device, const char *name, void (*run)(
   cl_int code = CL_SUCCESS;
   uint32_t done = 0;
   for (; done < count && code == CL_SUCCESS; done++) {
-    mapped[done] = clEnqueueMapBuffer(device->queue, buffers[done]->mem, CL_TRUE,
-                                      CL_MAP_READ | CL_MAP_WRITE, 0, buffers[done]->full_bytes, 0,
-                                      NULL, NULL, &code);
+    mapped[done] =
+        clEnqueueMapBuffer(device->queue, buffers[done]->mem, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE,
+                           0, buffers[done]->full_bytes, 0, NULL, NULL, &code);
     if (code != CL_SUCCESS) break;
     memcpy(args + slots[done], &mapped[done], sizeof mapped[done]);
   }
@@ -267,27 +269,74 @@ static lac_status call_mapped(lac_device *device, const char *name, void (*run)(
   return lac_device_finish(device);
 }
 
+/*
+ * What is enqueued for a host function. PoCL sorts the buffers by age and drops doubles before it
+ * fills slot i from buffer i, so they are passed in that order: each once, oldest first. The other
+ * slots of a buffer that comes twice are copies, made when the function is called.
+ */
+typedef struct native_call {
+  void (*run)(void *args);
+  uint32_t copies;
+  size_t from[MAX_NATIVE_BUFFERS], to[MAX_NATIVE_BUFFERS]; // offsets within args
+  _Alignas(max_align_t) char args[512];
+} native_call;
+
+static void run_native(void *memory) {
+  native_call *call = memory;
+  for (uint32_t i = 0; i < call->copies; i++)
+    memcpy(call->args + call->to[i], call->args + call->from[i], sizeof(void *));
+  call->run(call->args);
+}
+
+/* Put buffers and slots (offsets within args) in the order that PoCL wants; returns how many
+ * remain. */
+static uint32_t order_buffers(native_call *call, lac_buffer *const *buffers, const size_t *slots,
+                              uint32_t count, lac_buffer **ordered, size_t *ordered_slots) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t at = 0;
+    while (at < kept && ordered[at]->order < buffers[i]->order)
+      at++;
+    if (at < kept && ordered[at] == buffers[i]) {
+      call->from[call->copies] = ordered_slots[at];
+      call->to[call->copies++] = slots[i];
+      continue;
+    }
+    memmove(ordered + at + 1, ordered + at, (kept - at) * sizeof *ordered);
+    memmove(ordered_slots + at + 1, ordered_slots + at, (kept - at) * sizeof *ordered_slots);
+    ordered[at] = buffers[i];
+    ordered_slots[at] = slots[i];
+    kept++;
+  }
+  return kept;
+}
+
 lac_status lac_device_native(lac_device *device, const char *name, void (*run)(void *args),
                              const void *args, size_t args_bytes, lac_buffer *const *buffers,
                              const size_t *slots, uint32_t count) {
-  char copy[512];
+  native_call call = {.run = run};
+  lac_buffer *ordered[MAX_NATIVE_BUFFERS];
+  size_t places[MAX_NATIVE_BUFFERS];
   cl_mem mems[MAX_NATIVE_BUFFERS];
   const void *locations[MAX_NATIVE_BUFFERS];
-  if (args_bytes > sizeof copy || count > MAX_NATIVE_BUFFERS)
+  if (args_bytes > sizeof call.args || count > MAX_NATIVE_BUFFERS)
     return lac_fail(LAC_EINVAL, "%s: %zu bytes of arguments and %u buffers are too many", name,
                     args_bytes, count);
   if (!device->caps.unified)
     return lac_fail(LAC_EUNSUPPORTED, "%s: the host cannot see the memory of %s", name,
                     device->caps.name);
-  memcpy(copy, args, args_bytes);
-  if (!device->caps.native_kernels)
-    return call_mapped(device, name, run, copy, buffers, slots, count);
+  memcpy(call.args, args, args_bytes);
+  count = order_buffers(&call, buffers, slots, count, ordered, places);
   for (uint32_t i = 0; i < count; i++) {
-    mems[i] = buffers[i]->mem;
-    locations[i] = copy + slots[i];
+    places[i] += offsetof(native_call, args);
+    locations[i] = (char *)&call + places[i];
+    mems[i] = ordered[i]->mem;
   }
-  const cl_int code = clEnqueueNativeKernel(device->queue, run, copy, args_bytes, count, mems,
-                                            locations, 0, NULL, lac_profile_slot(device, name));
+  if (!device->caps.native_kernels)
+    return call_mapped(device, name, run_native, (char *)&call, ordered, places, count);
+  const cl_int code =
+      clEnqueueNativeKernel(device->queue, run_native, &call, sizeof call, count, mems, locations,
+                            0, NULL, lac_profile_slot(device, name));
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
 }
 

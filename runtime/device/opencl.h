@@ -15,6 +15,7 @@ enum { LAC_POOL_CLASSES = 176, LAC_TEXT_BYTES = 256 };
 typedef struct lac_pool {
   lac_buffer *free[LAC_POOL_CLASSES]; /* singly linked, by size class */
   lac_pool_stats stats;
+  uint64_t created; /* buffers so far */
   void (*hook)(void *user, size_t bytes, bool exhausted);
   void *hook_user;
 } lac_pool;
@@ -45,6 +46,7 @@ struct lac_buffer {
   size_t bytes;      /* as asked for */
   size_t full_bytes; /* of its size class */
   uint32_t size_class;
+  uint64_t order;    /* of creation, among the device's buffers */
   lac_buffer *next;  /* in the free list */
 };
 

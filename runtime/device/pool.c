@@ -81,6 +81,7 @@ static lac_status create_buffer(lac_buffer **out, lac_device *device, uint32_t s
   }
   buffer->full_bytes = size;
   buffer->size_class = size_class;
+  buffer->order = device->pool.created++;
   *out = buffer;
   return LAC_OK;
 }
