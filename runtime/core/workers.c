@@ -7,9 +7,6 @@
  * sleeping thread needs some 30 us to come: until then the others go on with what would have been
  * its share.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // sched_getaffinity
-#endif
 #include "core/workers.h"
 
 #include "core/memory.h"

@@ -1,5 +1,4 @@
 /* Matrix products: every provider against a plain triple loop and against the others. */
-#define _POSIX_C_SOURCE 200809L // setenv
 #include "core/memory.h"
 #include "device/pool.h"
 #include "gemm/gemm.h"
