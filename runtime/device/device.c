@@ -1,8 +1,8 @@
 /*
  * Finding, opening and ending devices, and running host functions in queue order.
  *
- * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in
- * the pool. It keeps no reference to anything that refers back to it.
+ * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in the
+ * pool. It keeps no reference to anything that refers back to it.
  */
 #include "device/opencl.h"
 
@@ -44,10 +44,8 @@ static lac_status list_places(place *places, uint32_t *count) {
 
 static const char *trim(char *text) {
   size_t n = strlen(text);
-  while (n && isspace((unsigned char)text[n - 1]))
-    text[--n] = '\0';
-  while (isspace((unsigned char)*text))
-    text++;
+  while (n && isspace((unsigned char)text[n - 1])) text[--n] = '\0';
+  while (isspace((unsigned char)*text)) text++;
   return text;
 }
 
@@ -279,9 +277,9 @@ static lac_status call_mapped(lac_device *device, const char *name, native_call 
   for (; done < distinct; done++) {
     size_t bytes = 0;
     clGetMemObjectInfo(mems[done], CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
-    call->memory[done] =
-        clEnqueueMapBuffer(device->queue, mems[done], CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes,
-                           0, NULL, NULL, &code);
+    call->memory[done] = clEnqueueMapBuffer(device->queue, mems[done], CL_TRUE,
+                                            CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL,
+                                            &code);
     if (code != CL_SUCCESS) break;
   }
   if (code == CL_SUCCESS) call_native(call);
@@ -313,7 +311,6 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
   cl_mem mems[MAX_NATIVE_BUFFERS];
   const void *places[MAX_NATIVE_BUFFERS];
   lac_buffer *ordered[MAX_NATIVE_BUFFERS];
-  uint32_t distinct;
   if (args_bytes > sizeof call.args || count > MAX_NATIVE_BUFFERS)
     return lac_fail(LAC_EINVAL, "%s: %zu bytes of arguments and %u buffers are too many", name,
                     args_bytes, count);
@@ -321,7 +318,7 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
     return lac_fail(LAC_EUNSUPPORTED, "%s: the host cannot see the memory of %s", name,
                     device->caps.name);
   memcpy(call.args, args, args_bytes);
-  distinct = sort_by_age(ordered, buffers, count);
+  const uint32_t distinct = sort_by_age(ordered, buffers, count);
   for (uint32_t i = 0; i < distinct; i++) {
     mems[i] = ordered[i]->mem;
     places[i] = &call.memory[i];
