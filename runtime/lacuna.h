@@ -10,7 +10,11 @@
 #include "device/kernel.h"
 #include "device/pool.h"
 #include "gemm/gemm.h"
+#include "layers/attention.h"
+#include "layers/recurrent.h"
 #include "ops/elementwise.h"
+#include "ops/linear.h"
+#include "ops/matmul.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
