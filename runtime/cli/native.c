@@ -1,4 +1,3 @@
-#define _DEFAULT_SOURCE // struct winsize
 #include "cli/native.h"
 
 #include "cli/interrupt.h"
