@@ -33,7 +33,7 @@ function T.nothing_normalises_to_nothing()
 end
 
 function T.text_may_grow_eighteenfold()
-  check.equal(select(2, normalise(("\u{fdfa}"):rep(1000)):gsub("\u{635}", "")), 2000)
+  check.equal(utf8.len(normalise(("\u{fdfa}"):rep(1000))), 18000)
 end
 
 function T.what_is_not_utf8_is_refused_with_its_place()
