@@ -11,6 +11,8 @@
 #include "device/pool.h"
 #include "gemm/gemm.h"
 #include "ops/elementwise.h"
+#include "ops/index.h"
+#include "ops/loss.h"
 #include "ops/reduce.h"
 #include "ops/softmax.h"
 #include "tensor/shape.h"
