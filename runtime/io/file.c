@@ -65,6 +65,7 @@ lac_status lac_file_blame(lac_status status, const char *path) {
 
 struct lac_stage {
   char *path, *temp;
+  int fd; // of the temporary file while lac_stage_write fills it, else -1
   int committed;
 };
 
@@ -73,6 +74,7 @@ lac_status lac_stage_open(lac_stage **out, const char *path) {
   lac_stage *stage;
   if (length == 0) return lac_fail(LAC_EIO, "cannot write a file without a name");
   LAC_TRY(lac_alloc(&stage, 1, sizeof *stage, "a staged file"));
+  stage->fd = -1;
   lac_status status = lac_alloc(&stage->path, length + 1, 1, "a path");
   if (status == LAC_OK) status = lac_alloc(&stage->temp, length + 32, 1, "a path");
   if (status != LAC_OK) {
@@ -104,14 +106,16 @@ static lac_status write_fully(int fd, const char *bytes, size_t size, const char
   return LAC_OK;
 }
 
-lac_status lac_stage_write(lac_stage *stage, const void *head, size_t head_size, const void *body,
-                           size_t body_size) {
-  const int fd = open(stage->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return fail_path(stage->path, "create");
-  lac_status status = write_fully(fd, head, head_size, stage->path);
-  if (status == LAC_OK) status = write_fully(fd, body, body_size, stage->path);
-  if (close(fd) != 0 && status == LAC_OK) status = fail_path(stage->path, "write");
-  return status;
+lac_status lac_stage_write(lac_stage *stage, const void *bytes, size_t size) {
+  if (stage->fd < 0) stage->fd = open(stage->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (stage->fd < 0) return fail_path(stage->path, "create");
+  return write_fully(stage->fd, bytes, size, stage->path);
+}
+
+static lac_status close_written(lac_stage *stage) {
+  const int fd = stage->fd;
+  stage->fd = -1;
+  return fd >= 0 && close(fd) != 0 ? fail_path(stage->path, "write") : LAC_OK;
 }
 
 static lac_status sync_path(const char *path, int flags, const char *name) {
@@ -125,6 +129,7 @@ static lac_status sync_path(const char *path, int flags, const char *name) {
 }
 
 lac_status lac_stage_commit(lac_stage *stage) {
+  LAC_TRY(close_written(stage));
   LAC_TRY(sync_path(stage->temp, O_RDWR, stage->path));
   if (rename(stage->temp, stage->path) != 0) return fail_path(stage->path, "replace");
   stage->committed = 1;
@@ -135,6 +140,7 @@ lac_status lac_stage_commit(lac_stage *stage) {
 
 void lac_stage_close(lac_stage *stage) {
   if (!stage) return;
+  if (stage->fd >= 0) close(stage->fd);
   if (!stage->committed && stage->temp) unlink(stage->temp);
   free(stage->path);
   free(stage->temp);

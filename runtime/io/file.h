@@ -35,9 +35,8 @@ lac_status lac_stage_open(lac_stage **out, const char *path);
 const char *lac_stage_path(const lac_stage *stage);
 const char *lac_stage_temp(const lac_stage *stage);
 
-/** Create the temporary file with these two pieces of bytes, one after the other. */
-lac_status lac_stage_write(lac_stage *stage, const void *head, size_t head_size, const void *body,
-                           size_t body_size);
+/** Append bytes to the temporary file; the first call creates it. */
+lac_status lac_stage_write(lac_stage *stage, const void *bytes, size_t size);
 
 /**
  * Sync the temporary file, rename it over the path and sync the directory.
