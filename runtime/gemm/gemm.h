@@ -1,17 +1,18 @@
 /**
  * Matrix products behind one interface: C = alpha * op(A) * op(B) + beta * C, row-major float32.
  *
- * A provider computes products in queue order on one kind of device. Which one serves a device is found
- * by probing when the device is first used, and may be overridden ($LACUNA_GEMM or lac_gemm_use).
+ * A provider computes products in queue order on one kind of device. Which one serves a device is
+ * found by probing when the device is first used, and may be overridden ($LACUNA_GEMM or
+ * lac_gemm_use).
  *
- *   host     CPU devices: OpenBLAS, one thread per worker of core/workers, as a native kernel in the
- *            queue; small products against prepared weights run from packed panels
- *   clblast  GPUs: CLBlast
- *   tiled    everywhere: cl/matmul.cl
+ *   host     CPU devices: OpenBLAS, one thread per worker of core/workers, as a native kernel in
+ * the queue; products of few rows with prepared weights run from packed panels clblast  GPUs:
+ * CLBlast tiled    everywhere: cl/matmul.cl
  */
 #ifndef LAC_GEMM_GEMM_H
 #define LAC_GEMM_GEMM_H
 
+#include "core/workers.h"
 #include "device/device.h"
 
 /** A row-major matrix in a buffer: element (i, j) at offset + i * ld + j. */
@@ -28,61 +29,85 @@ typedef struct lac_gemm_args {
   float alpha, beta;     /* beta = 0 never reads C */
   lac_matrix a, b, c;
   uint64_t batch;                        /* 1 for a single product */
-  uint64_t stride_a, stride_b, stride_c; /* elements between products; 0 repeats an operand */
+  uint64_t stride_a, stride_b, stride_c; /* elements between products; 0 repeats A or B */
 } lac_gemm_args;
 
-/** Weights in the form a provider likes best for y = x W^T; made once, used while W keeps its value. */
+/** Weights in the form a provider likes best for y = x W^T; made once, used while W keeps its
+ * value. */
 typedef struct lac_prepared lac_prepared;
 
+/** One way to compute products: a row in gemm.c. */
 typedef struct lac_gemm_provider {
   const char *name;
-  /** Whether it works on the device; a cheap look at the capabilities, plus a trial product if need be. */
-  bool (*probe)(lac_device *device);
-  /** How much it is wanted there: the highest bid of the probed wins. */
+  /** How much it is wanted on the device: the highest bid that passes its trial wins. */
   int (*bid)(lac_device *device);
+  /** Why it cannot serve the device, by its capabilities; LAC_OK to go on to a trial product. */
+  lac_status (*probe)(lac_device *device);
+  /** Enqueue; m, n, k, batch > 0 and alpha != 0. Serves single products as a batch of one. */
   lac_status (*product)(lac_device *device, const lac_gemm_args *args);
-  lac_status (*product_batched)(lac_device *device, const lac_gemm_args *args);
-  /** Weights W [n, k] for products with trans_b; NULL members mean: use product(). */
-  lac_status (*prepare)(lac_prepared **out, lac_device *device, const lac_matrix *w, uint64_t n,
+  /** Weights W [n, k] for products with trans_b; n, k > 0. NULL: the provider has no such form. */
+  lac_status (*prepare)(lac_buffer **out, lac_device *device, const lac_matrix *w, uint64_t n,
                         uint64_t k);
+  /** product() with the buffer that prepare() gave; args->b is still the weights. */
   lac_status (*product_prepared)(lac_device *device, const lac_gemm_args *args,
-                                 const lac_prepared *w);
-  void (*release)(lac_prepared *w);
+                                 lac_buffer *prepared);
 } lac_gemm_provider;
 
 /**
  * Enqueue C = alpha * op(A) * op(B) + beta * C.
  *
- * m, n or batch of zero does nothing; k = 0 scales C. C must not overlap A or B.
+ * m, n or batch of zero does nothing. With k = 0 or alpha = 0, C is scaled by beta, and A and B are
+ * not read and may have no buffer. C must not overlap A or B, nor the products of a batch each
+ * other.
  *
- * @return LAC_OK; LAC_EDEVICE; LAC_ENOMEM
+ * @return LAC_OK; LAC_EDEVICE; LAC_ENOMEM; LAC_EUNSUPPORTED when a size or ld passes 2^31 - 1;
+ *         on the first call for a device also what lac_gemm_name() returns
  */
 lac_status lac_gemm(lac_device *device, const lac_gemm_args *args);
 
-/** The provider serving a device ("host", "clblast", "tiled"). */
+/**
+ * The provider serving a device ("host", "clblast", "tiled").
+ *
+ * @return LAC_OK; LAC_EINVAL when $LACUNA_GEMM or $LACUNA_THREADS is wrong; LAC_EUNSUPPORTED when
+ * no provider works there, or the one that $LACUNA_GEMM names does not; LAC_ENOMEM
+ */
 lac_status lac_gemm_name(lac_device *device, const char **out);
 
 /**
  * Choose a provider by name; NULL goes back to the automatic choice.
  *
- * @return LAC_OK; LAC_EINVAL for an unknown name (the message lists them); LAC_EUNSUPPORTED when it does
- *         not work on this device
+ * @return LAC_OK; LAC_EINVAL for an unknown name (the message lists them); LAC_EUNSUPPORTED when it
+ * does not work, or computes wrongly, on this device; then the choice stays as it was
  */
 lac_status lac_gemm_use(lac_device *device, const char *name);
+
+/**
+ * Whether a provider works on a device: its probe, then a few small products compared with plain
+ * loops.
+ *
+ * @return LAC_OK; LAC_EUNSUPPORTED with the reason; LAC_ENOMEM; LAC_EDEVICE; LAC_EINVAL
+ */
+lac_status lac_gemm_try(const lac_gemm_provider *provider, lac_device *device);
 
 /** The names of all providers, NULL-terminated. */
 const char *const *lac_gemm_providers(void);
 
 /**
- * Prepare weights W [n, k] for many small products y = x W^T. Waits for nothing.
+ * Prepare weights W [n, k] for many small products y = x W^T. Waits for nothing: the weights may
+ * still be being computed. They take about as much memory again.
  *
- * @return LAC_OK with *out possibly NULL, which lac_gemm_prepared takes to mean plain products
+ * @param[out] out  released with lac_gemm_release(); NULL when the device's provider has no such
+ * form
+ * @return LAC_OK; LAC_EDEVICE; LAC_ENOMEM
  */
 lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *w, uint64_t n,
                             uint64_t k);
 
 /** lac_gemm with args->b = the weights `w` was made from (trans_b true); w may be NULL. */
 lac_status lac_gemm_prepared(lac_device *device, const lac_gemm_args *args, const lac_prepared *w);
-void lac_gemm_release(lac_device *device, lac_prepared *w);
+void lac_gemm_release(lac_prepared *w);
+
+/** The device's host threads, for native kernels that share their work out. Borrowed. */
+lac_status lac_gemm_workers(lac_device *device, lac_workers **out);
 
 #endif

@@ -1,0 +1,175 @@
+/*
+ * Nodes in an array, in the order of recording, which is a topological order; backward walks it from the
+ * end. The tape's own references are the only ones a node has, so dropping the node frees what only
+ * backward still needed.
+ */
+#include "autograd/tape.h"
+
+#include "core/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lac_tape {
+  uint64_t refs;
+  lac_device *device; /* NULL once closed */
+  lac_tape *parent;
+  bool record, ran;
+  lac_node *nodes;
+  size_t node_count, node_room;
+  lac_tensor **adopted;
+  size_t adopted_count, adopted_room;
+};
+
+lac_tape *lac_tape_current(lac_device *device) {
+  return *lac_device_tape_slot(device);
+}
+
+lac_status lac_tape_open(lac_tape **out, lac_device *device, bool record) {
+  lac_tape *tape;
+  LAC_TRY(lac_alloc(&tape, 1, sizeof *tape, "a tape"));
+  tape->refs = 1;
+  tape->device = lac_device_retain(device);
+  tape->parent = lac_tape_current(device);
+  tape->record = record;
+  *lac_device_tape_slot(device) = tape;
+  *out = tape;
+  return LAC_OK;
+}
+
+/* With its node gone, an output that somebody kept is a plain tensor again. */
+static void drop_node(lac_node *node) {
+  for (int i = 0; i < LAC_NODE_IN; i++) lac_tensor_release(node->in[i]);
+  for (int i = 0; i < LAC_NODE_OUT; i++) {
+    if (node->out[i]) lac_tensor_set_requires_grad(node->out[i], false);
+    lac_tensor_release(node->out[i]);
+  }
+  for (int i = 0; i < LAC_NODE_SAVED; i++) lac_tensor_release(node->saved[i]);
+}
+
+void lac_tape_close(lac_tape *tape) {
+  if (!tape->device) return;
+  lac_device *device = tape->device;
+  while (lac_tape_current(device) != tape) lac_tape_close(lac_tape_current(device));
+  *lac_device_tape_slot(device) = tape->parent;
+  while (tape->node_count) drop_node(&tape->nodes[--tape->node_count]);
+  while (tape->adopted_count) {
+    lac_tensor *x = tape->adopted[--tape->adopted_count];
+    lac_tensor_close(x);
+    lac_tensor_release(x);
+  }
+  free(tape->nodes);
+  free(tape->adopted);
+  tape->nodes = NULL;
+  tape->adopted = NULL;
+  tape->device = NULL;
+  lac_device_release(device);
+}
+
+void lac_tape_release(lac_tape *tape) {
+  if (!tape || --tape->refs) return;
+  lac_tape_close(tape);
+  free(tape);
+}
+
+bool lac_tape_is_open(const lac_tape *tape) {
+  return tape->device != NULL;
+}
+
+bool lac_tape_wants(lac_device *device, lac_tensor *const *in, size_t count) {
+  const lac_tape *tape = lac_tape_current(device);
+  if (!tape || !tape->record) return false;
+  for (size_t i = 0; i < count; i++)
+    if (in[i] && lac_tensor_requires_grad(in[i])) return true;
+  return false;
+}
+
+lac_status lac_tape_record(lac_device *device, const lac_node *node) {
+  if (!lac_tape_wants(device, node->in, LAC_NODE_IN)) return LAC_OK;
+  lac_tape *tape = lac_tape_current(device);
+  if (tape->node_count == tape->node_room) {
+    const size_t room = tape->node_room ? 2 * tape->node_room : 64;
+    LAC_TRY(lac_realloc(&tape->nodes, room, sizeof *tape->nodes, "the tape"));
+    tape->node_room = room;
+  }
+  for (int i = 0; i < LAC_NODE_IN; i++)
+    if (node->in[i]) lac_tensor_retain(node->in[i]);
+  for (int i = 0; i < LAC_NODE_SAVED; i++)
+    if (node->saved[i]) lac_tensor_retain(node->saved[i]);
+  for (int i = 0; i < LAC_NODE_OUT; i++) {
+    if (!node->out[i]) continue;
+    lac_tensor_retain(node->out[i]);
+    lac_tensor_set_requires_grad(node->out[i], true);
+  }
+  tape->nodes[tape->node_count++] = *node;
+  return LAC_OK;
+}
+
+static lac_status push_adopted(lac_tape *tape, lac_tensor *x) {
+  if (tape->adopted_count == tape->adopted_room) {
+    const size_t room = tape->adopted_room ? 2 * tape->adopted_room : 64;
+    LAC_TRY(lac_realloc(&tape->adopted, room, sizeof(lac_tensor *), "the tape"));
+    tape->adopted_room = room;
+  }
+  tape->adopted[tape->adopted_count++] = lac_tensor_retain(x);
+  return LAC_OK;
+}
+
+lac_status lac_tape_adopt(lac_tensor *x) {
+  lac_tape *tape = lac_tape_current(lac_tensor_device(x));
+  return tape ? push_adopted(tape, x) : LAC_OK;
+}
+
+lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x) {
+  if (tape->parent) LAC_TRY(push_adopted(tape->parent, x));
+  for (size_t i = tape->adopted_count; i-- > 0;) {
+    if (tape->adopted[i] != x) continue;
+    tape->adopted[i] = tape->adopted[--tape->adopted_count];
+    lac_tensor_release(x);
+    return LAC_OK;
+  }
+  if (tape->parent) { // it was not this tape's to give
+    lac_tensor_release(x);
+    tape->parent->adopted_count--;
+  }
+  return LAC_OK;
+}
+
+static lac_status check_backward(const lac_tape *tape, const lac_tensor *loss) {
+  char text[LAC_SHAPE_TEXT];
+  if (!tape->device) return lac_fail(LAC_EINVAL, "backward: the tape is closed");
+  if (!tape->record) return lac_fail(LAC_EINVAL, "backward: this scope does not record");
+  if (tape->ran)
+    return lac_fail(LAC_EINVAL, "backward: this tape has run; open a new one for each step");
+  if (lac_tensor_numel(loss) != 1 || lac_tensor_dtype(loss) != LAC_F32)
+    return lac_fail(LAC_EINVAL, "backward: the loss must be one float, got shape %s",
+                    lac_shape_text(text, lac_tensor_shape(loss)));
+  if (!lac_tensor_requires_grad(loss))
+    return lac_fail(LAC_EINVAL, "backward: the loss depends on nothing that requires a gradient");
+  return LAC_OK;
+}
+
+static bool has_output_grad(const lac_node *node) {
+  for (int i = 0; i < LAC_NODE_OUT; i++)
+    if (node->out[i] && lac_tensor_grad(node->out[i])) return true;
+  return false;
+}
+
+lac_status lac_tape_backward(lac_tape *tape, lac_tensor *loss) {
+  const float one = 1;
+  lac_tensor *grad;
+  LAC_TRY(check_backward(tape, loss));
+  LAC_TRY(lac_tensor_borrow_grad(&grad, loss));
+  LAC_TRY(lac_tensor_fill(grad, &one));
+  tape->ran = true;
+  tape->record = false; // rules may call operations
+  while (tape->node_count) {
+    lac_node *node = &tape->nodes[tape->node_count - 1];
+    if (has_output_grad(node)) LAC_TRY(node->backward(node));
+    for (int i = 0; i < LAC_NODE_OUT; i++)
+      if (node->out[i]) lac_tensor_drop_grad(node->out[i]);
+    drop_node(node);
+    tape->node_count--;
+  }
+  return LAC_OK;
+}

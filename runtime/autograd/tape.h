@@ -1,0 +1,68 @@
+/**
+ * The tape: operations are noted while it is open, gradients run back over it, and what was made under it
+ * dies with it.
+ *
+ * Tapes nest; the innermost open tape of a device is the current one. A tape that does not record is a
+ * scope: it only bounds lifetimes, for decoding and evaluation. Closing a tape closes every tensor it has
+ * adopted and not kept, whoever holds it, so device memory does not wait for a garbage collector.
+ */
+#ifndef LAC_AUTOGRAD_TAPE_H
+#define LAC_AUTOGRAD_TAPE_H
+
+#include "tensor/tensor.h"
+
+enum { LAC_NODE_IN = 8, LAC_NODE_OUT = 3, LAC_NODE_SAVED = 4, LAC_NODE_ATTR = 4 };
+
+typedef struct lac_tape lac_tape;
+
+/** One recorded operation. Unused places are NULL or zero. */
+typedef struct lac_node {
+  /** Add to the gradients of the inputs that require one; outputs without a gradient count as zero. */
+  lac_status (*backward)(const struct lac_node *node);
+  const void *op; /* the rule's static data */
+  lac_tensor *in[LAC_NODE_IN];
+  lac_tensor *out[LAC_NODE_OUT];
+  lac_tensor *saved[LAC_NODE_SAVED];
+  float attr[LAC_NODE_ATTR];
+  uint64_t count[LAC_NODE_ATTR];
+} lac_node;
+
+/** Open a tape and make it the device's current one. The caller releases it. */
+lac_status lac_tape_open(lac_tape **out, lac_device *device, bool record);
+
+/** Close it, and tapes opened under it; a second time does nothing. */
+void lac_tape_close(lac_tape *tape);
+void lac_tape_release(lac_tape *tape);
+bool lac_tape_is_open(const lac_tape *tape);
+
+/** The innermost open tape, borrowed, or NULL. */
+lac_tape *lac_tape_current(lac_device *device);
+
+/** Whether an operation on these inputs would be recorded; NULL entries are skipped. */
+bool lac_tape_wants(lac_device *device, lac_tensor *const *in, size_t count);
+
+/**
+ * Note an operation, if the current tape records and an input requires a gradient; the outputs then
+ * require one too. The tape retains what the node names.
+ *
+ * @return LAC_OK; LAC_ENOMEM
+ */
+lac_status lac_tape_record(lac_device *device, const lac_node *node);
+
+/** Tie a tensor's life to the current tape; without one it does nothing. */
+lac_status lac_tape_adopt(lac_tensor *x);
+
+/** Untie it: it passes to the enclosing tape, or to its holders alone. */
+lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x);
+
+/**
+ * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add up in
+ * the leaves; those of intermediate results and the nodes themselves are dropped on the way.
+ *
+ * @param loss  one float element, made under this tape
+ * @return LAC_OK; LAC_EINVAL for a loss of more elements, one that depends on nothing recorded, or a tape
+ *         that does not record or has run; LAC_ENOMEM; LAC_EDEVICE
+ */
+lac_status lac_tape_backward(lac_tape *tape, lac_tensor *loss);
+
+#endif

@@ -1,0 +1,62 @@
+/**
+ * Lua's side of the library: boxes, argument checks, and the one place that raises.
+ *
+ * A binding checks its arguments, pushes an empty box, lets a C function fill it and ends in bind_result().
+ * An error is a longjmp, so between those steps a binding owns nothing outside the Lua stack.
+ */
+#ifndef LAC_BIND_BIND_H
+#define LAC_BIND_BIND_H
+
+#include "tensor/tensor.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/** The module `lac`. */
+int luaopen_lac(lua_State *L);
+
+/** Each file adds its functions to the module table on the top of the stack. */
+void bind_open_device(lua_State *L);
+void bind_open_tensor(lua_State *L);
+void bind_open_tape(lua_State *L);
+void bind_open_ops(lua_State *L);
+
+/** Raise the message of a failed status; LAC_OK does nothing. */
+void bind_try(lua_State *L, lac_status status);
+
+/** bind_try, then `1`: the value on the top is the result. A new tensor in it joins the current tape. */
+int bind_result(lua_State *L, lac_status status);
+
+/** Push an empty tensor box, to be filled through the returned pointer. */
+lac_tensor **bind_push_tensor(lua_State *L);
+
+/** After boxes below the top were filled: let those at these stack indices join the current tape. */
+void bind_adopt(lua_State *L, int index);
+
+/** The tensor at a stack index; raises for anything else and for a closed one. */
+lac_tensor *bind_check_tensor(lua_State *L, int index);
+
+/** As bind_check_tensor, but NULL for nil or none. */
+lac_tensor *bind_opt_tensor(lua_State *L, int index);
+
+/** The tensor in field `name` of the table at index; NULL where absent and not required. */
+lac_tensor *bind_field_tensor(lua_State *L, int index, const char *name, bool required);
+
+/** A dimension, 1-based or negative from the end, of a shape of that rank, as 0-based. */
+uint32_t bind_check_dim(lua_State *L, int index, uint32_t rank);
+
+/** A shape from a table of dimensions or from the numbers at index and behind. */
+lac_shape bind_check_shape(lua_State *L, int index);
+
+/** A count >= 0. */
+uint64_t bind_check_count(lua_State *L, int index);
+
+/** The state's device: opened on first use by $LACUNA_DEVICE, or what lac.device.use chose. Borrowed. */
+lac_device *bind_device(lua_State *L);
+
+/** Register a metatable with methods, also as __index; leaves nothing on the stack. */
+void bind_new_class(lua_State *L, const char *name, const luaL_Reg *methods);
+
+extern const char *const BIND_TENSOR;
+
+#endif

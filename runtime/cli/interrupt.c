@@ -1,0 +1,53 @@
+/*
+ * The handler may not run Lua, but it may set a hook, which Lua calls before its next instruction;
+ * the hook raises. A signal can arrive on a thread of the OpenCL driver, where touching the Lua
+ * state would be a race, so it is sent on to the main thread first.
+ *
+ * A signal handler has no user pointer: this is why the state below is at file scope.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/interrupt.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+static pthread_t main_thread;
+static lua_State *target;
+static volatile sig_atomic_t pending;
+static lua_Hook old_hook; // an instruction budget may be in force and has to survive a caught error
+static int old_mask, old_count;
+
+static void stop(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, old_hook, old_mask, old_count);
+  luaL_error(L, "interrupted");
+}
+
+static void note_signal(int number) {
+  if (!pthread_equal(pthread_self(), main_thread)) {
+    pthread_kill(main_thread, number);
+    return;
+  }
+  pending = 1;
+  if (!target) return;
+  signal(SIGINT, SIG_DFL); // code that does not heed the hook is ended by the next Ctrl-C
+  old_hook = lua_gethook(target);
+  old_mask = lua_gethookmask(target);
+  old_count = lua_gethookcount(target);
+  lua_sethook(target, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void lac_interrupt_arm(lua_State *L) {
+  struct sigaction action = {.sa_handler = note_signal}; // no SA_RESTART: a read has to return
+  sigemptyset(&action.sa_mask);
+  main_thread = pthread_self();
+  target = L;
+  pending = 0;
+  sigaction(SIGINT, &action, NULL);
+}
+
+bool lac_interrupt_pending(void) {
+  return pending != 0;
+}

@@ -1,0 +1,21 @@
+/**
+ * Ctrl-C: the first stops the running Lua code with an error, the next ends the process.
+ */
+#ifndef LAC_CLI_INTERRUPT_H
+#define LAC_CLI_INTERRUPT_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+/**
+ * Take SIGINT over, or arm it again. To be called by the main thread.
+ *
+ * @param L  the state to stop; NULL only notes the signal (while the prompt reads a line). Code
+ * inside a coroutine is stopped when it yields or returns; a second Ctrl-C does not wait for that
+ */
+void lac_interrupt_arm(lua_State *L);
+
+/** True when Ctrl-C was pressed since lac_interrupt_arm(). */
+bool lac_interrupt_pending(void);
+
+#endif

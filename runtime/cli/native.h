@@ -1,0 +1,27 @@
+/**
+ * The few things that the Lua half of the command line cannot do by itself.
+ */
+#ifndef LAC_CLI_NATIVE_H
+#define LAC_CLI_NATIVE_H
+
+#include "cli/budget.h"
+
+#include <lua.h>
+
+/**
+ * Push the table that lua/cli gets as `require "cli.native"`:
+ *   lua_dir, version          strings
+ *   list(folder)              array of the names in it, or nil and a message
+ *   terminal(n)               true when file descriptor n (0, 1, 2) is a terminal
+ *   width()                   columns of the terminal, 80 where there is none
+ *   clock()                   seconds from a clock that only goes forward
+ *   memory(bytes)             limit what Lua may hold; 0 lifts the limit
+ *   arm() interrupted()       Ctrl-C: see interrupt.h
+ * and what lac_prompt_register() adds.
+ *
+ * @param lua_dir  copied
+ * @param budget   borrowed for the life of L
+ */
+void lac_native_push(lua_State *L, const char *lua_dir, lac_budget *budget);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * The product goes by blocks of DEPTH inputs. x is packed once per block, in row blocks that lie
+ * [input][row], and stays in the second-level cache; each panel's part of the block (32 KiB) is
+ * then read once from memory and used for all rows. The innermost piece, a tile of `rows` x
+ * LAC_PANEL sums, lives in registers:
+ *
+ *             panel: 32 outputs                      AVX-512  13 rows x 32 outputs = 26 of 32
+ * registers
+ *            +--------------------+                  AVX2      6 rows x 16         = 12 of 16
+ *            | one input at a time|  DEPTH           other     6 rows x 8          = 12 of 16 (SSE,
+ * NEON)
+ *            +--------------------+
+ *    +-----+  rows x 32 sums, += x[input][row] * panel[input][output]
+ *    | x   |
+ *    +-----+
+ *
+ * With one to three rows the sums are too few to keep the multipliers busy, so inputs i, i + 1, ...
+ * go to sums of their own ("chains") that are added up at the end.
+ */
+#include "gemm/packed.h"
+
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { DEPTH = 256, ROWS_MAX = 64, TILE_ROWS_MAX = 13 };
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if defined(__x86_64__)
+typedef float vec16 __attribute__((vector_size(64)));
+typedef float vec8 __attribute__((vector_size(32)));
+
+#define TILE tile_avx512
+#define BODY body_avx512
+#define TARGET __attribute__((target("avx512f")))
+#define VEC vec16
+#define LANES 16
+#define ACROSS 2
+#define ROWS 13
+#define FMA(a, b, c) (vec16) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#include "gemm/packed_tile.inc"
+
+#define TILE tile_avx2
+#define BODY body_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define VEC vec8
+#define LANES 8
+#define ACROSS 2
+#define ROWS 6
+#define FMA(a, b, c) (vec8) _mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
+#include "gemm/packed_tile.inc"
+#endif
+
+typedef float vec4 __attribute__((vector_size(16)));
+
+#define TILE tile_plain
+#define BODY body_plain
+#define TARGET
+#define VEC vec4
+#define LANES 4
+#define ACROSS 2
+#define ROWS 6
+#define FMA(a, b, c) (a) * (b) + (c)
+#include "gemm/packed_tile.inc"
+
+bool lac_packed_has(lac_packed_kind kind) {
+#if defined(__x86_64__)
+  if (kind == LAC_PACKED_AVX512) return __builtin_cpu_supports("avx512f");
+  if (kind == LAC_PACKED_AVX2)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return kind == LAC_PACKED_BEST || kind == LAC_PACKED_PLAIN;
+}
+
+typedef struct tile_kind {
+  uint32_t rows; // in the largest tile
+  void (*tile)(uint32_t rows, const float *x, const float *w, uint64_t depth, float *sums);
+} tile_kind;
+
+static const tile_kind *pick_kind(lac_packed_kind wanted) {
+  static const tile_kind kinds[LAC_PACKED_KINDS] = {
+#if defined(__x86_64__)
+    [LAC_PACKED_AVX512] = {13, tile_avx512},
+    [LAC_PACKED_AVX2] = {6, tile_avx2},
+#endif
+    [LAC_PACKED_PLAIN] = {6, tile_plain},
+  };
+  for (uint32_t i = LAC_PACKED_BEST + 1; wanted == LAC_PACKED_BEST; i++)
+    if (lac_packed_has((lac_packed_kind)i)) wanted = (lac_packed_kind)i;
+  return &kinds[wanted];
+}
+
+uint64_t lac_packed_panels(uint64_t n) {
+  return (n + LAC_PANEL - 1) / LAC_PANEL;
+}
+
+void lac_packed_fill(float *panels, const float *w, uint64_t ld, uint64_t n, uint64_t k,
+                     uint64_t first, uint64_t end) {
+  enum { CHUNK = 16 }; // a cache line of each row of w at a time
+  for (uint64_t panel = first; panel < end; panel++) {
+    float *to = panels + panel * LAC_PANEL * k;
+    const float *from = w + panel * LAC_PANEL * ld;
+    const uint64_t outputs = n - panel * LAC_PANEL < LAC_PANEL ? n - panel * LAC_PANEL : LAC_PANEL;
+    if (outputs < LAC_PANEL) memset(to, 0, k * LAC_PANEL * sizeof *to);
+    for (uint64_t i0 = 0; i0 < k; i0 += CHUNK) {
+      const uint64_t i1 = i0 + CHUNK < k ? i0 + CHUNK : k;
+      for (uint64_t j = 0; j < outputs; j++)
+        for (uint64_t i = i0; i < i1; i++)
+          to[i * LAC_PANEL + j] = from[j * ld + i];
+    }
+  }
+}
+
+/* How `rows` rows are cut into tiles of nearly the same height: tile t of `tiles` starts here. */
+static uint32_t tile_row(uint32_t rows, uint32_t tiles, uint32_t t) {
+  return rows * t / tiles;
+}
+
+/* y = alpha * sums + beta * y for one row of a tile, and only the outputs that exist. */
+static inline void store_row(float *y, const float *sums, uint64_t outputs, float alpha,
+                             float beta) {
+  if (beta == 0)
+    for (uint64_t j = 0; j < outputs; j++)
+      y[j] = alpha * sums[j];
+  else
+    for (uint64_t j = 0; j < outputs; j++)
+      y[j] = alpha * sums[j] + beta * y[j];
+}
+
+static void store_tile(float *y, uint64_t y_row, const float *sums, uint32_t rows, uint64_t outputs,
+                       float alpha, float beta) {
+  for (uint32_t r = 0; r < rows; r++, y += y_row, sums += LAC_PANEL) {
+    if (outputs == LAC_PANEL)
+      store_row(y, sums, LAC_PANEL, alpha, beta); // a constant count becomes vectors
+    else
+      store_row(y, sums, outputs, alpha, beta);
+  }
+}
+
+/* One block: rows row0 .. row0 + rows - 1 of y, inputs k0 .. k0 + depth - 1, all panels asked for.
+ */
+static void multiply_block(const lac_packed_args *p, const tile_kind *best, uint64_t row0,
+                           uint32_t rows, uint64_t k0, uint64_t depth, uint64_t first,
+                           uint64_t end) {
+  _Alignas(64) float x[ROWS_MAX * DEPTH];
+  _Alignas(64) float sums[TILE_ROWS_MAX * LAC_PANEL];
+  const uint32_t tiles = (rows + best->rows - 1) / best->rows;
+  for (uint32_t t = 0; t < tiles; t++) {
+    const uint32_t top = tile_row(rows, tiles, t), height = tile_row(rows, tiles, t + 1) - top;
+    float *to = x + top * depth;
+    for (uint32_t r = 0; r < height; r++) {
+      const float *from = p->x + (row0 + top + r) * p->x_row + k0 * p->x_col;
+      for (uint64_t i = 0; i < depth; i++)
+        to[i * height + r] = from[i * p->x_col];
+    }
+  }
+  const float beta = k0 == 0 ? p->beta : 1; // later blocks add to what the first has stored
+  for (uint64_t panel = first; panel < end; panel++) {
+    const uint64_t left = p->n - panel * LAC_PANEL, outputs = left < LAC_PANEL ? left : LAC_PANEL;
+    const float *w = p->panels + (panel * p->k + k0) * LAC_PANEL;
+    for (uint32_t t = 0; t < tiles; t++) {
+      const uint32_t top = tile_row(rows, tiles, t), height = tile_row(rows, tiles, t + 1) - top;
+      best->tile(height, x + top * depth, w, depth, sums);
+      store_tile(p->y + (row0 + top) * p->y_row + panel * LAC_PANEL, p->y_row, sums, height,
+                 outputs, p->alpha, beta);
+    }
+  }
+}
+
+void lac_packed_product(const lac_packed_args *p, uint64_t first, uint64_t end) {
+  const tile_kind *best = pick_kind(p->kind);
+  for (uint64_t row = 0; row < p->m; row += ROWS_MAX)
+    for (uint64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
+      const uint32_t rows = p->m - row < ROWS_MAX ? (uint32_t)(p->m - row) : ROWS_MAX;
+      multiply_block(p, best, row, rows, k0, p->k - k0 < DEPTH ? p->k - k0 : DEPTH, first, end);
+    }
+}

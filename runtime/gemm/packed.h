@@ -1,0 +1,50 @@
+/**
+ * y = x W^T from packed weights, for few rows of x: plain arithmetic on host memory.
+ *
+ * W [n, k] is kept as panels of LAC_PANEL outputs, zeros where n ends: element (j, i) of W at
+ * panel j / LAC_PANEL, then i, then j % LAC_PANEL. A product reads each panel once, from start to
+ * end.
+ */
+#ifndef LAC_GEMM_PACKED_H
+#define LAC_GEMM_PACKED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LAC_PANEL = 32 };
+
+/** Panels that n outputs need; each holds LAC_PANEL * k floats. */
+uint64_t lac_packed_panels(uint64_t n);
+
+/** Fill panels first .. end - 1 from w (n rows of k, ld apart). */
+void lac_packed_fill(float *panels, const float *w, uint64_t ld, uint64_t n, uint64_t k,
+                     uint64_t first, uint64_t end);
+
+/** The instructions that a product is compiled for. */
+typedef enum lac_packed_kind {
+  LAC_PACKED_BEST, /* the best that this processor has */
+  LAC_PACKED_AVX512,
+  LAC_PACKED_AVX2,
+  LAC_PACKED_PLAIN,
+  LAC_PACKED_KINDS,
+} lac_packed_kind;
+
+/** Whether this processor has the instructions. */
+bool lac_packed_has(lac_packed_kind kind);
+
+/** y = alpha * op(x) W^T + beta * y. */
+typedef struct lac_packed_args {
+  lac_packed_kind kind;
+  uint64_t m, n, k;
+  float alpha, beta; /* beta = 0 does not read y */
+  const float *x;    /* element (row, i) at row * x_row + i * x_col */
+  uint64_t x_row, x_col;
+  const float *panels;
+  float *y; /* [m, n], rows y_row apart */
+  uint64_t y_row;
+} lac_packed_args;
+
+/** The columns of y that belong to panels first .. end - 1. Needs some 70 KiB of stack. */
+void lac_packed_product(const lac_packed_args *args, uint64_t first, uint64_t end);
+
+#endif

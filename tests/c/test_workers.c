@@ -1,0 +1,199 @@
+/* The pool of host threads: every part once, jobs in quick and slow succession, nested and rival
+ * callers. */
+#define _POSIX_C_SOURCE 200809L // nanosleep, setenv
+#include "core/workers.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int passed, failed;
+
+static void check(bool right, const char *name, const char *what) {
+  if (!right) printf("FAILED %s: %s\n", name, what);
+  *(right ? &passed : &failed) += 1;
+}
+
+enum { PARTS = 1000 };
+
+typedef struct counts {
+  lac_workers *workers;
+  uint32_t seen[PARTS]; // plain: the pool alone must order the accesses (ThreadSanitizer looks)
+} counts;
+
+static void count_part(void *arg, uint32_t part) {
+  ((counts *)arg)->seen[part]++;
+}
+
+static bool all_are(const counts *c, uint32_t parts, uint32_t times) {
+  for (uint32_t i = 0; i < PARTS; i++)
+    if (c->seen[i] != (i < parts ? times : 0)) return false;
+  return true;
+}
+
+static void nap(long us) {
+  const struct timespec t = {us / 1000000, us % 1000000 * 1000};
+  nanosleep(&t, NULL);
+}
+
+static void every_part_is_run_once(lac_workers *w) {
+  static const uint32_t parts[] = {0, 1, 2, 3, 17, PARTS};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    counts c = {0};
+    lac_workers_run(w, count_part, &c, parts[i]);
+    check(all_are(&c, parts[i], 1), __func__, "a part was left out or run twice");
+  }
+}
+
+static void jobs_may_follow_each_other_at_once(lac_workers *w) {
+  static counts c;
+  memset(&c, 0, sizeof c);
+  for (int i = 0; i < 5000; i++)
+    lac_workers_run(w, count_part, &c, 5);
+  check(all_are(&c, 5, 5000), __func__, "a part was lost between jobs");
+}
+
+static void sleeping_threads_wake_up(lac_workers *w) {
+  counts c = {0};
+  for (int i = 0; i < 50; i++) {
+    nap(i % 2 ? 300 : 45); // long after the spinning, and about at its end
+    lac_workers_run(w, count_part, &c, 8);
+  }
+  check(all_are(&c, 8, 50), __func__, "a part was lost");
+}
+
+static void wait_a_little(void *arg, uint32_t part) {
+  nap(part == 0 ? 2000 : 10);
+  count_part(arg, part);
+}
+
+static void the_caller_waits_for_slow_parts(lac_workers *w) {
+  counts c = {0};
+  for (int i = 0; i < 5; i++)
+    lac_workers_run(w, wait_a_little, &c, 9);
+  check(all_are(&c, 9, 5), __func__, "returned before the last part");
+}
+
+static void run_inside(void *arg, uint32_t part) {
+  counts *c = arg;
+  counts inner = {0};
+  lac_workers_run(c->workers, count_part, &inner, 7);
+  c->seen[part] += all_are(&inner, 7, 1);
+}
+
+static void a_part_may_run_a_job_itself(lac_workers *w) {
+  counts c = {.workers = w};
+  lac_workers_run(w, run_inside, &c, 20);
+  check(all_are(&c, 20, 1), __func__, "the inner job was not whole");
+}
+
+static void *be_a_rival(void *arg) {
+  counts *c = arg;
+  for (int i = 0; i < 500; i++)
+    lac_workers_run(c->workers, count_part, c, 6);
+  return NULL;
+}
+
+static void several_threads_may_call_at_the_same_time(lac_workers *w) {
+  enum { RIVALS = 4 };
+  static counts c[RIVALS];
+  pthread_t threads[RIVALS];
+  bool right = true;
+  for (int i = 0; i < RIVALS; i++) {
+    memset(&c[i], 0, sizeof c[i]);
+    c[i].workers = w;
+    right &= pthread_create(&threads[i], NULL, be_a_rival, &c[i]) == 0;
+  }
+  for (int i = 0; i < RIVALS; i++)
+    pthread_join(threads[i], NULL);
+  for (int i = 0; i < RIVALS; i++)
+    right &= all_are(&c[i], 6, 500);
+  check(right, __func__, "a caller lost parts to another");
+}
+
+typedef struct meeting {
+  _Atomic uint32_t here;
+  _Atomic uint32_t met;
+} meeting;
+
+/* Each part waits, for at most two seconds, until the other is there too. */
+static void meet(void *arg, uint32_t part) {
+  meeting *m = arg;
+  (void)part;
+  atomic_fetch_add(&m->here, 1);
+  for (int i = 0; i < 2000 && atomic_load(&m->here) < 2; i++)
+    nap(1000);
+  atomic_fetch_add(&m->met, atomic_load(&m->here) >= 2);
+}
+
+static void parts_run_at_the_same_time(lac_workers *w) {
+  meeting m = {0};
+  lac_workers_run(w, meet, &m, 2);
+  check(m.met == 2, __func__, "two parts did not meet");
+}
+
+static void pools_start_and_end_quickly(void) {
+  bool right = true;
+  for (uint32_t i = 0; i < 40 && right; i++) {
+    lac_workers *w = NULL;
+    counts c = {0};
+    right &= lac_workers_new(&w, 1 + i % 4) == LAC_OK && lac_workers_count(w) == 1 + i % 4;
+    if (i % 3) lac_workers_run(w, count_part, &c, 3);
+    right &= all_are(&c, i % 3 ? 3 : 0, 1);
+    lac_workers_release(w);
+  }
+  lac_workers_release(NULL);
+  check(right, __func__, "a pool did not start or lost parts");
+}
+
+static void the_environment_limits_the_threads(void) {
+  lac_workers *w = NULL;
+  setenv("LACUNA_THREADS", "1", 1);
+  check(lac_workers_new(&w, 0) == LAC_OK && lac_workers_count(w) == 1, __func__,
+        "1 was not obeyed");
+  lac_workers_release(w);
+  w = NULL;
+  setenv("LACUNA_THREADS", "1000", 1);
+  check(lac_workers_new(&w, 0) == LAC_OK && lac_workers_count(w) < 1000, __func__,
+        "more threads than cores"); // a machine with 1000 cores fails here, gladly
+  lac_workers_release(w);
+  unsetenv("LACUNA_THREADS");
+}
+
+static void a_wrong_environment_is_refused(void) {
+  static const char *const wrong[] = {"0", "-3", "two", "2x", "1.5", "99999999999999999999", " "};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    lac_workers *w = NULL;
+    setenv("LACUNA_THREADS", wrong[i], 1);
+    check(lac_workers_new(&w, 0) == LAC_EINVAL && !w && strstr(lac_message(), "LACUNA_THREADS"),
+          __func__, wrong[i]);
+  }
+  unsetenv("LACUNA_THREADS");
+}
+
+int main(void) {
+  static const uint32_t sizes[] = {1, 2, 3, 8};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    lac_workers *w = NULL;
+    check(lac_workers_new(&w, sizes[i]) == LAC_OK, "main", lac_message());
+    if (!w) continue;
+    every_part_is_run_once(w);
+    jobs_may_follow_each_other_at_once(w);
+    sleeping_threads_wake_up(w);
+    the_caller_waits_for_slow_parts(w);
+    a_part_may_run_a_job_itself(w);
+    several_threads_may_call_at_the_same_time(w);
+    if (sizes[i] > 1) parts_run_at_the_same_time(w);
+    lac_workers_release(w);
+  }
+  pools_start_and_end_quickly();
+  the_environment_limits_the_threads();
+  a_wrong_environment_is_refused();
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0;
+}
