@@ -47,7 +47,7 @@ local function run_test(name, test)
   local before = used_bytes()
   local good, message = xpcall(test, function(raised)
     if type(raised) == "table" then return raised end
-    return debug.traceback(raised, 2)
+    return (debug.traceback(raised, 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", ""))
   end)
   local after = used_bytes()
   local reason = not good and check.skip_reason(message)

@@ -107,5 +107,6 @@ int luaopen_lac(lua_State *L) {
   bind_open_tensor(L);
   bind_open_tape(L);
   bind_open_ops(L);
+  bind_open_text(L);
   return 1;
 }

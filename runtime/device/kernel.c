@@ -186,7 +186,7 @@ static lac_status get_program(lac_device *device, const char *name, cl_program *
 }
 
 lac_status lac_program_add(lac_device *device, const char *name, const char *source) {
-  cl_program program;
+  cl_program program = NULL;
   entry *fresh;
   if (strlen(name) >= NAME_BYTES || find_entry(device->kernels, name)->name[0])
     return lac_fail(LAC_EINVAL, "program %s: the name is too long or taken", name);
@@ -200,7 +200,7 @@ lac_status lac_program_add(lac_device *device, const char *name, const char *sou
 static lac_status get_kernel(lac_device *device, const char *program_name, const char *name,
                              entry **out) {
   char full[NAME_BYTES];
-  cl_program program;
+  cl_program program = NULL;
   cl_int code;
   const int n = snprintf(full, sizeof full, "%s.%s", program_name, name);
   if (n < 0 || (size_t)n >= sizeof full)
@@ -228,7 +228,7 @@ static lac_status get_kernel(lac_device *device, const char *program_name, const
 
 lac_launch lac_launch_new(lac_device *device, const char *program, const char *kernel) {
   lac_launch run = {.device = device, .name = kernel};
-  entry *found;
+  entry *found = NULL;
   run.status = get_kernel(device, program, kernel, &found);
   if (run.status != LAC_OK) return run;
   run.kernel = found->kernel;
