@@ -15,6 +15,10 @@
 #include "ops/elementwise.h"
 #include "ops/linear.h"
 #include "ops/matmul.h"
+#include "ops/index.h"
+#include "ops/loss.h"
+#include "ops/reduce.h"
+#include "ops/softmax.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
