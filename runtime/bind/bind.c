@@ -108,5 +108,8 @@ int luaopen_lac(lua_State *L) {
   bind_open_tape(L);
   bind_open_ops(L);
   bind_open_text(L);
+  bind_open_io(L);
+  bind_open_hdf5(L);
+  bind_open_json(L);
   return 1;
 }

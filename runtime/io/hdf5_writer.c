@@ -4,7 +4,6 @@
  * at a file in memory, whose holes cost nothing; then closing succeeds, and the temporary file is
  * removed.
  */
-#define _GNU_SOURCE // memfd_create
 #include "io/hdf5_writer.h"
 
 #include "core/memory.h"
