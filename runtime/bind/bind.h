@@ -22,6 +22,7 @@ void bind_open_tape(lua_State *L);
 void bind_open_ops(lua_State *L);
 void bind_open_reduce(lua_State *L);
 void bind_open_index(lua_State *L);
+void bind_open_layers(lua_State *L);
 void bind_open_text(lua_State *L);
 
 /** Raise the message of a failed status; LAC_OK does nothing. */
