@@ -120,6 +120,33 @@ static void both_containers_give_named_tensors(void) {
   drop(&legacy);
 }
 
+/* An OrderedDict with a `_metadata` attribute, as torch's state_dict() makes, in protocol 4. */
+static void protocol_4_and_state_dicts_are_read(void) {
+  const torch_tensor t = {"Float", "0", 6, 2, 1, {2}, {3}};
+  const member storage = {"x/data/0", six, sizeof six};
+  bytes b = {0};
+  lac_archive *archive = NULL;
+  PUT(&b, "\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00");
+  PUT(&b, "\x8c\x0b"
+          "collections\x94\x8c\x0b"
+          "OrderedDict\x94\x93\x94)R\x94(");
+  PUT(&b, "\x8c\x01w\x94");
+  put_tensor(&b, &t);
+  PUT(&b, "\x8c\x04same\x94");
+  put_tensor(&b, &t);
+  PUT(&b, "u}\x94\x8c\x09_metadata\x94h\x02)Rs\x8c\x01y]((K\x01G?"
+          "\xf0\x00\x00\x00\x00\x00\x00\x8a\x01\xfftNesb.");
+  bytes file = zip_container(&b, &storage, 1);
+  if (CHECK_OK(parse(&archive, &file))) {
+    const lac_array *w = lac_archive_find(archive, "w");
+    CHECK(lac_archive_count(archive) == 2 && w && w->dims[0] == 2);
+    CHECK(w && ((float *)w->data)[0] == 3 && ((float *)w->data)[1] == 6);
+  }
+  lac_archive_release(archive);
+  drop(&file);
+  drop(&b);
+}
+
 static void check_type(const char *type, const void *data, size_t size, double first,
                        double second) {
   const torch_tensor t = {type, "0", 2, 0, 1, {2}, {1}};
@@ -427,6 +454,7 @@ static void the_published_checkpoints_are_read(void) {
 
 int main(void) {
   RUN(both_containers_give_named_tensors);
+  RUN(protocol_4_and_state_dicts_are_read);
   RUN(every_element_type_is_converted);
   RUN(values_that_do_not_fit_are_refused);
   RUN(sparse_tensors_become_dense_and_duplicates_add);
