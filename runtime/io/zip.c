@@ -94,6 +94,10 @@ void lac_zip_close(lac_zip *zip) {
   free(zip);
 }
 
+const char *lac_zip_label(const lac_zip *zip) {
+  return zip->label;
+}
+
 size_t lac_zip_count(const lac_zip *zip) {
   const zip_int64_t n = zip_get_num_entries(zip->archive, 0);
   return n < 0 ? 0 : (size_t)n;

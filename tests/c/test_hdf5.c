@@ -1,6 +1,7 @@
 /* HDF5: round trips, the checksum, files from elsewhere, and a disk that fails. */
 #include "check.h"
 
+#include "core/memory.h"
 #include "io/file.h"
 #include "io/hdf5.h"
 #include "io/hdf5_writer.h"
@@ -86,6 +87,43 @@ static void what_is_written_comes_back(void) {
     lac_hdf5_close(file);
     remove(path);
   }
+}
+
+static void two_readers_of_one_file_do_not_meet(void) {
+  const char *path = check_path("two.h5");
+  lac_hdf5 *first = NULL, *second = NULL;
+  CHECK_OK(write_sample(path, false));
+  CHECK_OK(lac_hdf5_open(&first, path, true));
+  CHECK_OK(lac_hdf5_open(&second, path, true));
+  lac_hdf5_close(first);
+  if (second) check_array(second, "scalar", 0, 1, &(int32_t){42});
+  CHECK_OK(write_sample(path, true)); // replaced under the reader, who keeps the old one
+  if (second) check_array(second, "params/core.lstm/w", 2, 6, six);
+  lac_hdf5_close(second);
+  remove(path);
+}
+
+static void failing_allocations_are_reported(void) {
+  const char *path = check_path("mem.h5");
+  lac_status status = LAC_ENOMEM;
+  for (uint64_t n = 1; status != LAC_OK && lac_fault_set(n); n++) {
+    status = write_sample(path, true);
+    if (status != LAC_OK && !CHECK(status == LAC_ENOMEM && access(path, F_OK) != 0)) break;
+  }
+  lac_fault_set(0);
+  CHECK_OK(write_sample(path, true));
+  status = LAC_ENOMEM;
+  for (uint64_t n = 1; status != LAC_OK && lac_fault_set(n); n++) {
+    lac_hdf5 *file = NULL;
+    lac_archive *a = NULL;
+    status = lac_hdf5_open(&file, path, true);
+    if (status == LAC_OK) status = lac_hdf5_read(&a, file, "scalar");
+    if (status != LAC_OK && !CHECK(status == LAC_ENOMEM && a == NULL)) break;
+    lac_archive_release(a);
+    lac_hdf5_close(file);
+  }
+  lac_fault_set(0);
+  remove(path);
 }
 
 static void equal_contents_give_equal_files(void) {
@@ -341,6 +379,8 @@ static void a_full_disk_loses_nothing(void) {
 
 int main(void) {
   RUN(what_is_written_comes_back);
+  RUN(two_readers_of_one_file_do_not_meet);
+  RUN(failing_allocations_are_reported);
   RUN(equal_contents_give_equal_files);
   RUN(large_arrays_and_texts_are_compressed);
   RUN(writing_mistakes_are_sentences);

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "bytes.h"
+#include "core/memory.h"
 #include "io/safetensors.h"
 
 static bytes file_of(const char *header, const void *data, size_t size) {
@@ -121,11 +122,30 @@ static void damage_ends_in_a_sentence(void) {
   drop(&whole);
 }
 
+static void failing_allocations_are_reported(void) {
+  lac_status status = LAC_ENOMEM;
+  const char *path = check_path("mem.st");
+  lac_archive *out = NULL;
+  CHECK_OK(lac_archive_new(&out, 0));
+  CHECK_OK(lac_archive_append(out, NULL, "x", LAC_F32, 1, (uint64_t[]){3}));
+  for (uint64_t n = 1; status != LAC_OK && lac_fault_set(n); n++) {
+    lac_archive *in = NULL;
+    status = lac_safetensors_write(out, path);
+    if (status == LAC_OK) status = lac_safetensors_read(&in, path);
+    if (status != LAC_OK && !CHECK(status == LAC_ENOMEM && in == NULL)) break;
+    lac_archive_release(in);
+  }
+  lac_fault_set(0);
+  lac_archive_release(out);
+  remove(path);
+}
+
 int main(void) {
   RUN(what_is_written_comes_back);
   RUN(a_file_that_cannot_be_written_is_named);
   RUN(other_types_are_converted);
   RUN(headers_that_lie_are_refused);
+  RUN(failing_allocations_are_reported);
   RUN(damage_ends_in_a_sentence);
   return check_finish();
 }
