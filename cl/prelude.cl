@@ -8,6 +8,10 @@
 /* Work items of a reduction group; the host launches these kernels with exactly this many. */
 #define REDUCE 64
 
+/* How such a kernel begins. Stating the size is more than a hint: drivers (rusticl for one) may otherwise
+ * limit a kernel to fewer work items than the device can run. */
+#define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(REDUCE, 1, 1)))
+
 /* Sum over the group; every work item gets the result. `room` holds REDUCE floats; all items call it. */
 inline float group_sum(float value, local float *room) {
   const uint lid = (uint)get_local_id(0);

@@ -20,6 +20,9 @@ void bind_open_device(lua_State *L);
 void bind_open_tensor(lua_State *L);
 void bind_open_tape(lua_State *L);
 void bind_open_ops(lua_State *L);
+void bind_open_layers(lua_State *L);
+void bind_open_reduce(lua_State *L);
+void bind_open_index(lua_State *L);
 void bind_open_text(lua_State *L);
 
 /** Raise the message of a failed status; LAC_OK does nothing. */
@@ -57,6 +60,15 @@ lac_device *bind_device(lua_State *L);
 
 /** Register a metatable with methods, also as __index; leaves nothing on the stack. */
 void bind_new_class(lua_State *L, const char *name, const luaL_Reg *methods);
+
+/** Set one closure per row of a constant table into the table on the top; a row begins with its name, and
+ * the stub finds it in its first upvalue. */
+#define BIND_ADD_ROWS(rows, stub)                                                                  \
+  for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) {                                     \
+    lua_pushlightuserdata(L, (void *)&(rows)[i]);                                                  \
+    lua_pushcclosure(L, stub, 1);                                                                  \
+    lua_setfield(L, -2, (rows)[i].name);                                                           \
+  }
 
 extern const char *const BIND_TENSOR;
 

@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 
 #include "ops/elementwise.h"
+#include "ops/softmax.h"
 
 #include <math.h>
 
@@ -17,7 +18,8 @@ static const map1_row map1_rows[] = {
     {"abs", lac_abs},       {"reciprocal", lac_reciprocal},
     {"relu", lac_relu},     {"tanh", lac_tanh},
     {"sigmoid", lac_sigmoid}, {"to_f32", lac_to_f32},
-    {"to_i32", lac_to_i32},
+    {"to_i32", lac_to_i32},   {"softmax", lac_softmax},
+    {"log_softmax", lac_log_softmax},
 };
 
 /* y = x:NAME() */
@@ -79,19 +81,12 @@ static int l_greater(lua_State *L) {
   return bind_result(L, lac_greater(y, x, a));
 }
 
-#define ADD_ROWS(rows, stub)                                                                       \
-  for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) {                                     \
-    lua_pushlightuserdata(L, (void *)&(rows)[i]);                                                  \
-    lua_pushcclosure(L, stub, 1);                                                                  \
-    lua_setfield(L, -2, (rows)[i].name);                                                           \
-  }
-
 void bind_open_ops(lua_State *L) {
   static const luaL_Reg methods[] = {{"greater", l_greater}, {NULL, NULL}};
   luaL_getmetatable(L, BIND_TENSOR);
-  ADD_ROWS(map1_rows, l_map1)
-  ADD_ROWS(map1_attr_rows, l_map1_attr)
-  ADD_ROWS(map2_rows, l_map2)
+  BIND_ADD_ROWS(map1_rows, l_map1)
+  BIND_ADD_ROWS(map1_attr_rows, l_map1_attr)
+  BIND_ADD_ROWS(map2_rows, l_map2)
   luaL_setfuncs(L, methods, 0);
   lua_pop(L, 1);
 }

@@ -1,5 +1,5 @@
 /*
- * Finding, opening and ending devices, and running host functions in queue order.
+ * Finding, opening and ending devices.
  *
  * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in the
  * pool. It keeps no reference to anything that refers back to it.
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_PLATFORMS = 16, MAX_DEVICES = 64, MAX_NATIVE_BUFFERS = 8, MAX_NATIVE_ARGS = 512 };
+enum { MAX_PLATFORMS = 16, MAX_DEVICES = 64 };
 
 /* A device id together with where it was found. */
 typedef struct place {
@@ -207,7 +207,9 @@ lac_status lac_device_open(lac_device **out, const char *spec) {
   device->platform = at.platform;
   device->id = at.id;
   read_caps(&at, &device->caps, device->text);
-  const lac_status status = open_handles(device);
+  lac_status status = open_handles(device);
+  if (status == LAC_OK && device->caps.native_kernels)
+    status = lac_native_try(device, &device->caps.native_kernels);
   if (status != LAC_OK) {
     lac_device_release(device);
     return status;
@@ -245,78 +247,6 @@ lac_status lac_device_finish(lac_device *device) {
 lac_status lac_device_flush(lac_device *device) {
   const cl_int code = clFlush(device->queue);
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "flushing %s", device->caps.name);
-}
-
-/*
- * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct buffer
- * (PoCL 3.1 mixes the places up when one buffer is named twice), and call_native passes the pointers on.
- */
-typedef struct native_call {
-  void (*run)(void *args);
-  uint32_t count;
-  uint8_t which[MAX_NATIVE_BUFFERS]; /* slot i gets memory[which[i]] */
-  size_t slot[MAX_NATIVE_BUFFERS];
-  void *memory[MAX_NATIVE_BUFFERS];
-  char args[MAX_NATIVE_ARGS];
-} native_call;
-
-static void CL_CALLBACK call_native(void *packet) {
-  native_call *call = packet;
-  for (uint32_t i = 0; i < call->count; i++)
-    memcpy(call->args + call->slot[i], &call->memory[call->which[i]], sizeof(void *));
-  call->run(call->args);
-}
-
-/* Where the driver cannot run host functions: finish, map, call, unmap. */
-static lac_status call_mapped(lac_device *device, const char *name, native_call *call,
-                              const cl_mem *mems, uint32_t distinct) {
-  cl_int code = CL_SUCCESS;
-  uint32_t done = 0;
-  for (; done < distinct; done++) {
-    size_t bytes = 0;
-    clGetMemObjectInfo(mems[done], CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
-    call->memory[done] = clEnqueueMapBuffer(device->queue, mems[done], CL_TRUE,
-                                            CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL,
-                                            &code);
-    if (code != CL_SUCCESS) break;
-  }
-  if (code == CL_SUCCESS) call_native(call);
-  for (uint32_t i = 0; i < done; i++)
-    clEnqueueUnmapMemObject(device->queue, mems[i], call->memory[i], 0, NULL, NULL);
-  if (code != CL_SUCCESS) return lac_cl_fail(code, "%s: mapping its buffers", name);
-  return lac_device_finish(device);
-}
-
-lac_status lac_device_native(lac_device *device, const char *name, void (*run)(void *args),
-                             const void *args, size_t args_bytes, lac_buffer *const *buffers,
-                             const size_t *slots, uint32_t count) {
-  native_call call = {.run = run, .count = count};
-  cl_mem mems[MAX_NATIVE_BUFFERS];
-  const void *places[MAX_NATIVE_BUFFERS];
-  uint32_t distinct = 0;
-  if (args_bytes > sizeof call.args || count > MAX_NATIVE_BUFFERS)
-    return lac_fail(LAC_EINVAL, "%s: %zu bytes of arguments and %u buffers are too many", name,
-                    args_bytes, count);
-  if (!device->caps.unified)
-    return lac_fail(LAC_EUNSUPPORTED, "%s: the host cannot see the memory of %s", name,
-                    device->caps.name);
-  memcpy(call.args, args, args_bytes);
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t j = 0;
-    while (j < distinct && mems[j] != buffers[i]->mem) j++;
-    if (j == distinct) {
-      mems[distinct] = buffers[i]->mem;
-      places[distinct] = &call.memory[distinct];
-      distinct++;
-    }
-    call.which[i] = (uint8_t)j;
-    call.slot[i] = slots[i];
-  }
-  if (!device->caps.native_kernels) return call_mapped(device, name, &call, mems, distinct);
-  const cl_int code = clEnqueueNativeKernel(device->queue, call_native, &call, sizeof call,
-                                            distinct, mems, places, 0, NULL,
-                                            lac_profile_slot(device, name));
-  return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
 }
 
 void **lac_device_tape_slot(lac_device *device) {

@@ -197,6 +197,18 @@ lac_status lac_program_add(lac_device *device, const char *name, const char *sou
   return status;
 }
 
+/* Work items that a group may have: what the kernel states (it was compiled for exactly that, whatever
+ * rusticl answers to the other question), else what the driver allows it. */
+static size_t largest_group(const lac_device *device, cl_kernel kernel) {
+  size_t stated[3] = {0}, group = LAC_REDUCE_GROUP;
+  clGetKernelWorkGroupInfo(kernel, device->id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof stated,
+                           stated, NULL);
+  if (stated[0] && stated[1] && stated[2]) return stated[0] * stated[1] * stated[2];
+  clGetKernelWorkGroupInfo(kernel, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof group, &group,
+                           NULL);
+  return group;
+}
+
 static lac_status get_kernel(lac_device *device, const char *program_name, const char *name,
                              entry **out) {
   char full[NAME_BYTES];
@@ -213,9 +225,7 @@ static lac_status get_kernel(lac_device *device, const char *program_name, const
   LAC_TRY(get_program(device, program_name, &program));
   cl_kernel kernel = clCreateKernel(program, name, &code);
   if (code != CL_SUCCESS) return lac_cl_fail(code, "kernel %s", full);
-  size_t group = LAC_REDUCE_GROUP;
-  clGetKernelWorkGroupInfo(kernel, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof group, &group,
-                           NULL);
+  const size_t group = largest_group(device, kernel);
   const lac_status status = add_entry(device->kernels, full, out);
   if (status != LAC_OK) {
     clReleaseKernel(kernel);
@@ -299,6 +309,8 @@ void lac_launch_groups2(lac_launch *run, uint64_t groups_x, uint64_t groups_y, u
   set_range(run, 1, groups_y, size_y);
 }
 
+/* Whether a group is too large is for the driver to say: rusticl on llvmpipe reports 32 work items for
+ * every kernel and runs more. */
 lac_status lac_launch_run(lac_launch *run) {
   LAC_TRY(run->status);
   size_t group = 1;
@@ -306,12 +318,12 @@ lac_status lac_launch_run(lac_launch *run) {
     if (run->global[i] == 0) return LAC_OK; // nothing to do
     group *= run->local[i];
   }
-  if (group > run->max_group)
-    return lac_fail(LAC_EUNSUPPORTED,
-                    "kernel %s: needs %zu work items in a group, but %s allows %zu", run->name,
-                    group, run->device->caps.name, run->max_group);
   const cl_int code = clEnqueueNDRangeKernel(run->device->queue, run->kernel, run->dims, NULL,
                                              run->global, run->local, 0, NULL,
                                              lac_profile_slot(run->device, run->name));
+  if (code == CL_INVALID_WORK_GROUP_SIZE || code == CL_INVALID_WORK_ITEM_SIZE)
+    return lac_fail(LAC_EUNSUPPORTED,
+                    "kernel %s: needs %zu work items in a group, but %s allows %zu", run->name,
+                    group, run->device->caps.name, run->max_group);
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "kernel %s", run->name);
 }

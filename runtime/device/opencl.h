@@ -15,6 +15,7 @@ enum { LAC_POOL_CLASSES = 176, LAC_TEXT_BYTES = 256 };
 typedef struct lac_pool {
   lac_buffer *free[LAC_POOL_CLASSES]; /* singly linked, by size class */
   lac_pool_stats stats;
+  uint64_t created; /* buffers so far */
   void (*hook)(void *user, size_t bytes, bool exhausted);
   void *hook_user;
 } lac_pool;
@@ -42,6 +43,7 @@ struct lac_buffer {
   uint64_t refs;
   lac_device *device;
   cl_mem mem;
+  uint64_t serial;   /* of creation on this device */
   size_t bytes;      /* as asked for */
   size_t full_bytes; /* of its size class */
   uint32_t size_class;
@@ -53,6 +55,9 @@ lac_status lac_cl_fail(cl_int code, const char *what, ...) LAC_PRINTF(2, 3);
 
 lac_status lac_kernel_cache_new(lac_device *device);
 void lac_kernel_cache_release(lac_device *device);
+
+/** Whether host functions get the buffers they were promised; *good is written only with LAC_OK. */
+lac_status lac_native_try(lac_device *device, bool *good);
 
 /** Where an enqueue call should put its event: NULL while no profile is wanted. */
 cl_event *lac_profile_slot(lac_device *device, const char *name);

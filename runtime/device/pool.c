@@ -79,6 +79,7 @@ static lac_status create_buffer(lac_buffer **out, lac_device *device, uint32_t s
     free(buffer);
     return fail_memory(device, bytes, what);
   }
+  buffer->serial = ++device->pool.created;
   buffer->full_bytes = size;
   buffer->size_class = size_class;
   *out = buffer;

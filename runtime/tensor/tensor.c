@@ -1,6 +1,7 @@
 /*
  * A tensor's strides are in elements; a base tensor is contiguous at offset 0. Invariants: `base` is never
- * itself a view; `buffer` is NULL in a closed tensor and nowhere else; only f32 tensors have a gradient.
+ * itself a view; `buffer` is NULL in a closed tensor and nowhere else, and a closed view has let its
+ * base go; only f32 tensors have a gradient.
  */
 #include "tensor/tensor.h"
 
@@ -83,16 +84,21 @@ lac_tensor *lac_tensor_retain(lac_tensor *x) {
   return x;
 }
 
+uint64_t lac_tensor_refs(const lac_tensor *x) {
+  return x->refs;
+}
+
 void lac_tensor_close(lac_tensor *x) {
   lac_buffer_release(x->buffer);
   x->buffer = NULL;
   lac_tensor_drop_grad(x);
+  lac_tensor_release(x->base);
+  x->base = NULL;
 }
 
 void lac_tensor_release(lac_tensor *x) {
   if (!x || --x->refs) return;
   lac_tensor_close(x);
-  lac_tensor_release(x->base);
   lac_device_release(x->device);
   free(x);
 }

@@ -1,0 +1,91 @@
+/*
+ * Weighted cross-entropy over rows. A row of weight 0 is padding: nothing of it counts. A
+ * target outside 0 .. vocab - 1 is never used as an index; with a weight it makes the loss NaN.
+ */
+
+/* lse[i] = ln sum_j e^(x[i, j]); term[i] = w_i * (lse[i] - x[i, t_i]); a group per row */
+GROUP_KERNEL void xent_fwd(global float *term, ulong term0, global float *lse, ulong lse0,
+                           const global float *x, ulong x0, const global int *target,
+                           ulong target0, const global float *w, ulong w0, ulong vocab) {
+  local float room[REDUCE];
+  const ulong i = get_group_id(0);
+  const float weight = w[w0 + i];
+  const ulong n = weight == 0.0f ? 0 : vocab; // the same for the whole group
+  const global float *row = x + x0 + i * vocab;
+  float top = -INFINITY, total = 0.0f;
+  for (ulong j = get_local_id(0); j < n; j += REDUCE) top = fmax(top, row[j]);
+  top = group_max(top, room);
+  for (ulong j = get_local_id(0); j < n; j += REDUCE) total += exp(row[j] - top);
+  total = group_sum(total, room);
+  const int t = target[target0 + i];
+  const float log_sum = top + log(total);
+  float loss = NAN;
+  if (t >= 0 && (ulong)t < vocab) loss = weight * (log_sum - row[t]);
+  if (weight == 0.0f) loss = 0.0f;
+  if (get_local_id(0) == 0) {
+    lse[lse0 + i] = log_sum;
+    term[term0 + i] = loss;
+  }
+}
+
+/* term[i] = -w_i * x[i, t_i] */
+kernel void nll_fwd(global float *term, ulong term0, const global float *x, ulong x0,
+                    const global int *target, ulong target0, const global float *w, ulong w0,
+                    ulong rows, ulong vocab) {
+  const ulong i = get_global_id(0);
+  if (i >= rows) return;
+  const int t = target[target0 + i];
+  const float weight = w[w0 + i];
+  float loss = NAN;
+  if (t >= 0 && (ulong)t < vocab) loss = -weight * x[x0 + i * vocab + t];
+  if (weight == 0.0f) loss = 0.0f;
+  term[term0 + i] = loss;
+}
+
+/* total[0] = sum w; y[0] = sum term / total[0]; one group */
+GROUP_KERNEL void average(global float *y, ulong y0, global float *total, ulong total0,
+                          const global float *term, ulong term0, const global float *w, ulong w0,
+                          ulong rows) {
+  local float room[REDUCE];
+  float terms = 0.0f, weights = 0.0f;
+  for (ulong i = get_local_id(0); i < rows; i += REDUCE) {
+    terms += term[term0 + i];
+    weights += w[w0 + i];
+  }
+  terms = group_sum(terms, room);
+  weights = group_sum(weights, room);
+  if (get_local_id(0) == 0) {
+    total[total0] = weights;
+    y[y0] = terms / weights;
+  }
+}
+
+/* gx[i, j] (+)= gy * w_i / total * (softmax(x_i)_j - [j = t_i]); added only where `add` is 1 */
+kernel void xent_bwd(global float *gx, ulong gx0, const global float *gy, ulong gy0,
+                     const global float *x, ulong x0, const global float *lse, ulong lse0,
+                     const global int *target, ulong target0, const global float *w, ulong w0,
+                     const global float *total, ulong total0, ulong vocab, uint add) {
+  const ulong j = get_global_id(0), i = get_global_id(1);
+  if (j >= vocab) return;
+  const float weight = w[w0 + i];
+  const int t = target[target0 + i];
+  const ulong at = i * vocab + j;
+  const float p = exp(x[x0 + at] - lse[lse0 + i]); // of padding: anything, and not used
+  const float share = gy[gy0] * weight / total[total0];
+  float g = share * (p - (j == (ulong)t ? 1.0f : 0.0f));
+  if (t < 0 || (ulong)t >= vocab) g = NAN;
+  if (weight == 0.0f) g = 0.0f;
+  gx[gx0 + at] = add ? gx[gx0 + at] + g : g;
+}
+
+/* gx[i, t_i] += -gy * w_i / total */
+kernel void nll_bwd(global float *gx, ulong gx0, const global float *gy, ulong gy0,
+                    const global int *target, ulong target0, const global float *w, ulong w0,
+                    const global float *total, ulong total0, ulong rows, ulong vocab) {
+  const ulong i = get_global_id(0);
+  if (i >= rows) return;
+  const int t = target[target0 + i];
+  const float weight = w[w0 + i];
+  const float share = gy[gy0] * weight / total[total0];
+  if (weight != 0.0f && t >= 0 && (ulong)t < vocab) gx[gx0 + i * vocab + t] -= share;
+}

@@ -1,0 +1,50 @@
+/*
+ * Cells. z is [batch, 4 hidden] with blocks i, f, g, o in each row; gates keeps their activations in the same
+ * layout for the backward kernel.
+ *
+ *   z row:   | i: hidden | f: hidden | g: hidden | o: hidden |
+ */
+inline float logistic(float v) {
+  return 1.0f / (1.0f + exp(-v));
+}
+
+kernel void lstm_cell_fwd(global float *h, ulong h0, global float *c, ulong c0, global float *gates,
+                          ulong gates0, const global float *z, ulong z0,
+                          const global float *c_prev, ulong c_prev0, ulong batch, ulong hidden,
+                          uint keep_gates) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong base = row * 4 * hidden + at, one = row * hidden + at;
+  const float i = logistic(z[z0 + base]), f = logistic(z[z0 + base + hidden]);
+  const float g = tanh(z[z0 + base + 2 * hidden]), o = logistic(z[z0 + base + 3 * hidden]);
+  const float cell = f * c_prev[c_prev0 + one] + i * g;
+  c[c0 + one] = cell;
+  h[h0 + one] = o * tanh(cell);
+  if (keep_gates) {
+    gates[gates0 + base] = i;
+    gates[gates0 + base + hidden] = f;
+    gates[gates0 + base + 2 * hidden] = g;
+    gates[gates0 + base + 3 * hidden] = o;
+  }
+}
+
+/* gz and gc_prev get their parts added; gh and gc each count as zero without their flag. */
+kernel void lstm_cell_bwd(global float *gz, ulong gz0, global float *gc_prev, ulong gc_prev0,
+                          const global float *gh, ulong gh0, const global float *gc, ulong gc0,
+                          const global float *gates, ulong gates0, const global float *c, ulong c0,
+                          const global float *c_prev, ulong c_prev0, ulong batch, ulong hidden,
+                          uint with_gh, uint with_gc, uint with_gc_prev) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong base = row * 4 * hidden + at, one = row * hidden + at;
+  const float i = gates[gates0 + base], f = gates[gates0 + base + hidden];
+  const float g = gates[gates0 + base + 2 * hidden], o = gates[gates0 + base + 3 * hidden];
+  const float t = tanh(c[c0 + one]);
+  const float dh = with_gh ? gh[gh0 + one] : 0.0f;
+  const float dc = (with_gc ? gc[gc0 + one] : 0.0f) + dh * o * (1.0f - t * t);
+  gz[gz0 + base] += dc * g * i * (1.0f - i);
+  gz[gz0 + base + hidden] += dc * c_prev[c_prev0 + one] * f * (1.0f - f);
+  gz[gz0 + base + 2 * hidden] += dc * i * (1.0f - g * g);
+  gz[gz0 + base + 3 * hidden] += dh * t * o * (1.0f - o);
+  if (with_gc_prev) gc_prev[gc_prev0 + one] += dc * f;
+}

@@ -1,0 +1,76 @@
+/* Operations that take indices or lists: look-up, joining, repeating, and the losses over targets.
+ */
+#include "bind/bind.h"
+
+#include "ops/index.h"
+#include "ops/loss.h"
+
+/* y = lac.embedding(table, ids) */
+static int l_embedding(lua_State *L) {
+  lac_tensor *table = bind_check_tensor(L, 1), *ids = bind_check_tensor(L, 2);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_embedding(y, table, ids));
+}
+
+/* y = x:pick(index): one element of each row */
+static int l_pick(lua_State *L) {
+  lac_tensor *x = bind_check_tensor(L, 1), *at = bind_check_tensor(L, 2);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_pick(y, x, at));
+}
+
+/* y = lac.concat({a, b, ...}, dim) */
+static int l_concat(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const lua_Integer count = luaL_len(L, 1);
+  luaL_argcheck(L, count >= 1, 1, "needs at least one tensor");
+  lac_tensor **parts = lua_newuserdatauv(L, (size_t)count * sizeof *parts, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_geti(L, 1, i + 1);
+    lac_tensor **box = luaL_testudata(L, -1, BIND_TENSOR);
+    if (!box || !*box)
+      return luaL_error(L, "concat: item %I must be a tensor, got %s", i + 1,
+                        box ? "a closed one" : luaL_typename(L, -1));
+    parts[i] = *box;
+    lua_pop(L, 1); // the list keeps it alive
+  }
+  const uint32_t dim = bind_check_dim(L, 2, lac_tensor_shape(parts[0])->rank);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_concat(y, parts, (size_t)count, dim));
+}
+
+/* y = x:repeat_rows(k): every row k times, copies adjacent */
+static int l_repeat_rows(lua_State *L) {
+  lac_tensor *x = bind_check_tensor(L, 1);
+  const uint64_t k = bind_check_count(L, 2);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_repeat_rows(y, x, k));
+}
+
+typedef struct loss_row {
+  const char *name;
+  lac_status (*fn)(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights);
+} loss_row;
+
+static const loss_row loss_rows[] = {{"xent", lac_xent}, {"nll", lac_nll}};
+
+/* loss = lac.NAME(x, targets, weights) */
+static int l_loss(lua_State *L) {
+  const loss_row *row = lua_touserdata(L, lua_upvalueindex(1));
+  lac_tensor *x = bind_check_tensor(L, 1), *targets = bind_check_tensor(L, 2);
+  lac_tensor *weights = bind_check_tensor(L, 3);
+  lac_tensor **loss = bind_push_tensor(L);
+  return bind_result(L, row->fn(loss, x, targets, weights));
+}
+
+void bind_open_index(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"embedding", l_embedding}, {"concat", l_concat}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"pick", l_pick}, {"repeat_rows", l_repeat_rows}, {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+  BIND_ADD_ROWS(loss_rows, l_loss)
+  luaL_getmetatable(L, BIND_TENSOR);
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,116 @@
+/* Products and layers in Lua, whose arguments are too many for a row: tables name them. */
+#include "bind/bind.h"
+
+#include "layers/attention.h"
+#include "layers/recurrent.h"
+#include "ops/linear.h"
+#include "ops/matmul.h"
+
+static const char *const WEIGHTS = "lac.weights";
+
+/* y = a:matmul(b) */
+static int l_matmul(lua_State *L) {
+  lac_tensor *a = bind_check_tensor(L, 1), *b = bind_check_tensor(L, 2);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_matmul(y, a, b));
+}
+
+/* Weights at a stack index: a tensor, or what lac.prepare made of one. */
+static lac_tensor *check_weights(lua_State *L, int index, const lac_weights **prepared) {
+  lac_weights **box = luaL_testudata(L, index, WEIGHTS);
+  *prepared = box ? *box : NULL;
+  if (!box) return bind_check_tensor(L, index);
+  if (!*box) luaL_error(L, "linear: closed weights");
+  return lac_weights_tensor(*box);
+}
+
+/* y = x:linear(w [, bias]) */
+static int l_linear(lua_State *L) {
+  lac_linear_args args = {.pairs = 1, .x = {bind_check_tensor(L, 1)}};
+  args.w[0] = check_weights(L, 2, &args.prepared[0]);
+  args.bias = bind_opt_tensor(L, 3);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_linear(y, &args));
+}
+
+/* y = lac.linear{x1, w1, x2, w2, ..., bias =, add =} */
+static int l_linear_sum(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  const lua_Integer n = luaL_len(L, 1);
+  if (n < 2 || n % 2 || n > 2 * LAC_LINEAR_PAIRS)
+    return luaL_error(L, "linear: wants 1 to %d pairs x, w, got %I entries", (int)LAC_LINEAR_PAIRS, n);
+  lac_linear_args args = {.pairs = (uint32_t)n / 2};
+  for (uint32_t i = 0; i < args.pairs; i++) { // the table keeps what the stack lets go
+    lua_geti(L, 1, 2 * i + 1);
+    args.x[i] = bind_check_tensor(L, 2);
+    lua_geti(L, 1, 2 * i + 2);
+    args.w[i] = check_weights(L, 3, &args.prepared[i]);
+    lua_settop(L, 1);
+  }
+  args.bias = bind_field_tensor(L, 1, "bias", false);
+  args.add = bind_field_tensor(L, 1, "add", false);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_linear(y, &args));
+}
+
+/* weights = lac.prepare(w): for linear without gradients, while w keeps its values */
+static int l_prepare(lua_State *L) {
+  lac_tensor *w = bind_check_tensor(L, 1);
+  lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, WEIGHTS);
+  bind_try(L, lac_weights_prepare(box, w));
+  return 1;
+}
+
+static int l_close_weights(lua_State *L) {
+  lac_weights **box = luaL_checkudata(L, 1, WEIGHTS);
+  lac_weights *weights = *box;
+  *box = NULL;
+  lac_weights_release(weights);
+  return 0;
+}
+
+/* h, c = lac.lstm_cell(z, c_prev) */
+static int l_lstm_cell(lua_State *L) {
+  lac_tensor *z = bind_check_tensor(L, 1), *c_prev = bind_check_tensor(L, 2);
+  lac_tensor **h = bind_push_tensor(L), **c = bind_push_tensor(L);
+  bind_try(L, lac_lstm_cell(h, c, z, c_prev));
+  bind_adopt(L, -2);
+  bind_adopt(L, -1);
+  return 2;
+}
+
+/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =]} */
+static int l_attention(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const lac_attention_args args = {.query = bind_field_tensor(L, 1, "query", true),
+                                   .keys = bind_field_tensor(L, 1, "keys", true),
+                                   .values = bind_field_tensor(L, 1, "values", true),
+                                   .v = bind_field_tensor(L, 1, "v", true),
+                                   .mask = bind_field_tensor(L, 1, "mask", false)};
+  lac_tensor **y = bind_push_tensor(L), **w = bind_push_tensor(L);
+  bind_try(L, lac_attention_additive(y, w, &args));
+  bind_adopt(L, -2);
+  bind_adopt(L, -1);
+  return 2;
+}
+
+void bind_open_layers(lua_State *L) {
+  static const luaL_Reg functions[] = {{"linear", l_linear_sum},
+                                       {"prepare", l_prepare},
+                                       {"lstm_cell", l_lstm_cell},
+                                       {"attention", l_attention},
+                                       {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"matmul", l_matmul}, {"linear", l_linear}, {NULL, NULL}};
+  static const luaL_Reg weights[] = {{"close", l_close_weights},
+                                     {"__gc", l_close_weights},
+                                     {"__close", l_close_weights},
+                                     {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+  bind_new_class(L, WEIGHTS, weights);
+  luaL_getmetatable(L, BIND_TENSOR);
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,129 @@
+/*
+ * Host functions in queue order: as native kernels where the driver has them, else between finish and map.
+ */
+#include "device/opencl.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum { MAX_NATIVE_BUFFERS = 8, MAX_NATIVE_ARGS = 512 };
+
+/*
+ * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct buffer
+ * in the order of their creation, and call_native passes the pointers on. Both matter: PoCL 3.1 sorts the
+ * buffers it is given by age and drops repetitions, but leaves the places where they were.
+ */
+typedef struct native_call {
+  void (*run)(void *args);
+  uint32_t count;
+  uint8_t which[MAX_NATIVE_BUFFERS]; /* slot i gets memory[which[i]] */
+  size_t slot[MAX_NATIVE_BUFFERS];
+  void *memory[MAX_NATIVE_BUFFERS];
+  char args[MAX_NATIVE_ARGS];
+} native_call;
+
+static void CL_CALLBACK call_native(void *packet) {
+  native_call *call = packet;
+  for (uint32_t i = 0; i < call->count; i++)
+    memcpy(call->args + call->slot[i], &call->memory[call->which[i]], sizeof(void *));
+  call->run(call->args);
+}
+
+/* Where the driver cannot run host functions: finish, map, call, unmap. */
+static lac_status call_mapped(lac_device *device, const char *name, native_call *call,
+                              const cl_mem *mems, uint32_t distinct) {
+  cl_int code = CL_SUCCESS;
+  uint32_t done = 0;
+  for (; done < distinct; done++) {
+    size_t bytes = 0;
+    clGetMemObjectInfo(mems[done], CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+    call->memory[done] = clEnqueueMapBuffer(device->queue, mems[done], CL_TRUE,
+                                            CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL,
+                                            &code);
+    if (code != CL_SUCCESS) break;
+  }
+  if (code == CL_SUCCESS) call_native(call);
+  for (uint32_t i = 0; i < done; i++)
+    clEnqueueUnmapMemObject(device->queue, mems[i], call->memory[i], 0, NULL, NULL);
+  if (code != CL_SUCCESS) return lac_cl_fail(code, "%s: mapping its buffers", name);
+  return lac_device_finish(device);
+}
+
+/* Insert a buffer into a list sorted by age, unless it is there; the new length. */
+static uint32_t insert_by_age(const lac_buffer **order, uint32_t n, const lac_buffer *buffer) {
+  uint32_t at = 0;
+  while (at < n && order[at]->serial < buffer->serial) at++;
+  if (at < n && order[at] == buffer) return n;
+  for (uint32_t i = n; i > at; i--) order[i] = order[i - 1];
+  order[at] = buffer;
+  return n + 1;
+}
+
+lac_status lac_device_native(lac_device *device, const char *name, void (*run)(void *args),
+                             const void *args, size_t args_bytes, lac_buffer *const *buffers,
+                             const size_t *slots, uint32_t count) {
+  native_call call = {.run = run, .count = count};
+  const lac_buffer *order[MAX_NATIVE_BUFFERS];
+  cl_mem mems[MAX_NATIVE_BUFFERS];
+  const void *places[MAX_NATIVE_BUFFERS];
+  uint32_t distinct = 0;
+  if (args_bytes > sizeof call.args || count > MAX_NATIVE_BUFFERS)
+    return lac_fail(LAC_EINVAL, "%s: %zu bytes of arguments and %u buffers are too many", name,
+                    args_bytes, count);
+  if (!device->caps.unified)
+    return lac_fail(LAC_EUNSUPPORTED, "%s: the host cannot see the memory of %s", name,
+                    device->caps.name);
+  memcpy(call.args, args, args_bytes);
+  for (uint32_t i = 0; i < count; i++) distinct = insert_by_age(order, distinct, buffers[i]);
+  for (uint32_t j = 0; j < distinct; j++) {
+    mems[j] = order[j]->mem;
+    places[j] = &call.memory[j];
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    call.slot[i] = slots[i];
+    while (order[call.which[i]] != buffers[i]) call.which[i]++;
+  }
+  if (!device->caps.native_kernels) return call_mapped(device, name, &call, mems, distinct);
+  const cl_int code = clEnqueueNativeKernel(device->queue, call_native, &call, sizeof call,
+                                            distinct, mems, places, 0, NULL,
+                                            lac_profile_slot(device, name));
+  return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
+}
+
+enum { TRIAL = 4 };
+
+typedef struct trial {
+  const float *in[TRIAL];
+  float *out;
+} trial;
+
+static void run_trial(void *args) {
+  const trial *t = args;
+  for (int i = 0; i < TRIAL; i++) t->out[i] = *t->in[i];
+}
+
+/* Each of four buffers holds its number. */
+lac_status lac_native_try(lac_device *device, bool *good) {
+  static const size_t slots[] = {offsetof(trial, in[0]), offsetof(trial, in[1]), offsetof(trial, in[2]),
+                                 offsetof(trial, in[3]), offsetof(trial, out)};
+  static const int order[TRIAL] = {2, 0, 3, 1}; // neither the order of creation nor its reverse
+  lac_buffer *made[TRIAL + 1] = {NULL}, *given[TRIAL + 1];
+  const trial args = {{NULL}, NULL};
+  float result[TRIAL] = {0};
+  lac_status status = LAC_OK;
+  for (int i = 0; i <= TRIAL && status == LAC_OK; i++) {
+    const float number = (float)i + 1;
+    status = lac_buffer_new(&made[i], device, sizeof result, "a trial");
+    if (status == LAC_OK) status = lac_buffer_write(made[i], 0, &number, sizeof number);
+  }
+  for (int i = 0; i < TRIAL; i++) given[i] = made[order[i]];
+  given[TRIAL] = made[TRIAL];
+  if (status == LAC_OK)
+    status = lac_device_native(device, "trial", run_trial, &args, sizeof args, given, slots,
+                               TRIAL + 1);
+  if (status == LAC_OK) status = lac_buffer_read(made[TRIAL], 0, result, sizeof result);
+  *good = true;
+  for (int i = 0; i < TRIAL; i++) *good = *good && result[i] == (float)order[i] + 1;
+  for (int i = 0; i <= TRIAL; i++) lac_buffer_release(made[i]);
+  return status;
+}

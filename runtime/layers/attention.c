@@ -1,0 +1,200 @@
+/*
+ * Forward is one kernel per row; it keeps the weights. Backward recomputes tanh rather than keeping
+ * [rows, regions, size] of it: first the gradient of the scores, row by row, then what several rows of an
+ * image share, image by image, so that nothing needs atomics.
+ */
+#include "layers/attention.h"
+
+#include "ops/elementwise.h"
+#include "ops/op.h"
+
+enum { QUERY, KEYS, VALUES, V, MASK };
+
+typedef struct sizes {
+  uint32_t rows, images, each, regions, size, width;
+} sizes;
+
+static lac_status fail_shapes(const lac_attention_args *a) {
+  char q[LAC_SHAPE_TEXT], k[LAC_SHAPE_TEXT], u[LAC_SHAPE_TEXT], v[LAC_SHAPE_TEXT];
+  return lac_fail(LAC_ESHAPE,
+                  "attention: query %s, keys %s, values %s and v %s do not fit (want [batch, size], "
+                  "[images, regions, size], [images, regions, width], [size], batch a multiple of "
+                  "images)",
+                  lac_shape_text(q, lac_tensor_shape(a->query)),
+                  lac_shape_text(k, lac_tensor_shape(a->keys)),
+                  lac_shape_text(u, lac_tensor_shape(a->values)),
+                  lac_shape_text(v, lac_tensor_shape(a->v)));
+}
+
+static lac_status plan(sizes *n, const lac_attention_args *a) {
+  LAC_TRY(lac_op_check("attention", "query", a->query, LAC_F32, NULL));
+  LAC_TRY(lac_op_check("attention", "keys", a->keys, LAC_F32, a->query));
+  LAC_TRY(lac_op_check("attention", "values", a->values, LAC_F32, a->query));
+  LAC_TRY(lac_op_check("attention", "v", a->v, LAC_F32, a->query));
+  const lac_shape *q = lac_tensor_shape(a->query), *k = lac_tensor_shape(a->keys);
+  const lac_shape *u = lac_tensor_shape(a->values), *v = lac_tensor_shape(a->v);
+  if (q->rank != 2 || k->rank != 3 || u->rank != 3 || v->rank != 1 || v->dim[0] != q->dim[1] ||
+      k->dim[2] != q->dim[1] || u->dim[0] != k->dim[0] || u->dim[1] != k->dim[1])
+    return fail_shapes(a);
+  if (k->dim[0] == 0 ? q->dim[0] != 0 : q->dim[0] % k->dim[0] != 0) return fail_shapes(a);
+  if (k->dim[1] == 0 && q->dim[0] > 0)
+    return lac_fail(LAC_ESHAPE, "attention: there are no regions to look at");
+  const lac_shape mask = {2, {k->dim[0], k->dim[1]}};
+  if (a->mask)
+    LAC_TRY(lac_op_check_shape("attention", "mask", a->mask, LAC_F32, a->query, &mask));
+  *n = (sizes){.rows = (uint32_t)q->dim[0],
+               .images = (uint32_t)k->dim[0],
+               .each = k->dim[0] ? (uint32_t)(q->dim[0] / k->dim[0]) : 1,
+               .regions = (uint32_t)k->dim[1],
+               .size = (uint32_t)q->dim[1],
+               .width = (uint32_t)u->dim[2]};
+  return LAC_OK;
+}
+
+/* ge, and gquery where it is wanted */
+static lac_status bwd_scores(lac_tensor *ge, const lac_node *node, const sizes *n) {
+  lac_tensor *gy = lac_tensor_grad(node->out[0]), *gquery = ge;
+  const bool with_gquery = lac_tensor_requires_grad(node->in[QUERY]);
+  if (with_gquery) LAC_TRY(lac_tensor_borrow_grad(&gquery, node->in[QUERY]));
+  lac_launch run = lac_launch_new(lac_tensor_device(ge), "attention", "additive_bwd_scores");
+  lac_arg_tensor(&run, ge);
+  lac_arg_tensor(&run, gquery);
+  lac_arg_tensor(&run, gy);
+  lac_arg_tensor(&run, node->saved[0]);
+  lac_arg_tensor(&run, node->in[QUERY]);
+  lac_arg_tensor(&run, node->in[KEYS]);
+  lac_arg_tensor(&run, node->in[VALUES]);
+  lac_arg_tensor(&run, node->in[V]);
+  lac_arg_u32(&run, with_gquery);
+  lac_arg_u32(&run, n->each);
+  lac_arg_u32(&run, n->regions);
+  lac_arg_u32(&run, n->size);
+  lac_arg_u32(&run, n->width);
+  lac_launch_groups(&run, n->rows, LAC_REDUCE_GROUP);
+  return lac_launch_run(&run);
+}
+
+/* gkeys, and gv through one partial sum per image */
+static lac_status bwd_keys(lac_tensor *ge, const lac_node *node, const sizes *n) {
+  lac_device *device = lac_tensor_device(ge);
+  const bool with_gkeys = lac_tensor_requires_grad(node->in[KEYS]);
+  const bool with_gv = lac_tensor_requires_grad(node->in[V]);
+  const lac_shape shape = {2, {n->images, n->size}};
+  lac_tensor *gkeys = ge, *gv = NULL, *partial;
+  if (!with_gkeys && !with_gv) return LAC_OK;
+  if (with_gkeys) LAC_TRY(lac_tensor_borrow_grad(&gkeys, node->in[KEYS]));
+  if (with_gv) LAC_TRY(lac_tensor_borrow_grad(&gv, node->in[V]));
+  LAC_TRY(lac_tensor_new(&partial, device, LAC_F32, &shape));
+  lac_launch run = lac_launch_new(device, "attention", "additive_bwd_keys");
+  lac_arg_tensor(&run, gkeys);
+  lac_arg_tensor(&run, partial);
+  lac_arg_tensor(&run, ge);
+  lac_arg_tensor(&run, node->in[QUERY]);
+  lac_arg_tensor(&run, node->in[KEYS]);
+  lac_arg_tensor(&run, node->in[V]);
+  lac_arg_u32(&run, with_gkeys);
+  lac_arg_u32(&run, n->each);
+  lac_arg_u32(&run, n->regions);
+  lac_arg_u32(&run, n->size);
+  lac_launch_items2(&run, n->size, n->images);
+  lac_status status = lac_launch_run(&run);
+  if (status == LAC_OK && with_gv) {
+    lac_launch sum = lac_launch_new(device, "attention", "additive_bwd_v");
+    lac_arg_tensor(&sum, gv);
+    lac_arg_tensor(&sum, partial);
+    lac_arg_u32(&sum, n->images);
+    lac_arg_u32(&sum, n->size);
+    lac_launch_items(&sum, n->size);
+    status = lac_launch_run(&sum);
+  }
+  lac_tensor_release(partial);
+  return status;
+}
+
+static lac_status bwd_values(const lac_node *node, const sizes *n) {
+  lac_tensor *gvalues;
+  if (!lac_tensor_requires_grad(node->in[VALUES])) return LAC_OK;
+  LAC_TRY(lac_tensor_borrow_grad(&gvalues, node->in[VALUES]));
+  lac_launch run = lac_launch_new(lac_tensor_device(gvalues), "attention", "additive_bwd_values");
+  lac_arg_tensor(&run, gvalues);
+  lac_arg_tensor(&run, node->saved[0]);
+  lac_arg_tensor(&run, lac_tensor_grad(node->out[0]));
+  lac_arg_u32(&run, n->each);
+  lac_arg_u32(&run, n->regions);
+  lac_arg_u32(&run, n->width);
+  lac_launch_items2(&run, n->width, (uint64_t)n->images * n->regions);
+  return lac_launch_run(&run);
+}
+
+static lac_status additive_backward(const lac_node *node) {
+  const lac_attention_args args = {node->in[QUERY], node->in[KEYS], node->in[VALUES], node->in[V],
+                                   NULL};
+  sizes n;
+  lac_tensor *ge;
+  LAC_TRY(plan(&n, &args));
+  LAC_TRY(bwd_values(node, &n));
+  LAC_TRY(lac_tensor_new(&ge, lac_tensor_device(args.query), LAC_F32,
+                         lac_tensor_shape(node->saved[0])));
+  lac_status status = bwd_scores(ge, node, &n);
+  if (status == LAC_OK) status = bwd_keys(ge, node, &n);
+  lac_tensor_release(ge);
+  return status;
+}
+
+static lac_status run_forward(lac_tensor *y, lac_tensor *w, const lac_attention_args *a,
+                              const sizes *n) {
+  lac_device *device = lac_tensor_device(y);
+  lac_launch run = lac_launch_new(device, "attention", "additive_fwd");
+  lac_arg_tensor(&run, y);
+  lac_arg_tensor(&run, w);
+  lac_arg_tensor(&run, a->query);
+  lac_arg_tensor(&run, a->keys);
+  lac_arg_tensor(&run, a->values);
+  lac_arg_tensor(&run, a->v);
+  lac_arg_tensor(&run, a->mask ? a->mask : a->v);
+  lac_arg_u32(&run, a->mask != NULL);
+  lac_arg_u32(&run, n->each);
+  lac_arg_u32(&run, n->regions);
+  lac_arg_u32(&run, n->size);
+  lac_arg_u32(&run, n->width);
+  lac_launch_groups(&run, n->rows, LAC_REDUCE_GROUP);
+  LAC_TRY(lac_launch_run(&run));
+  const lac_node node = {additive_backward,
+                         .in = {a->query, a->keys, a->values, a->v},
+                         .out = {y},
+                         .saved = {w}};
+  return lac_tape_record(device, &node);
+}
+
+static lac_status attend(lac_tensor **out, lac_tensor **weights, const lac_attention_args *a,
+                         const sizes *n) {
+  lac_device *device = lac_tensor_device(a->query);
+  const lac_shape shape = {2, {n->rows, n->width}}, weights_shape = {2, {n->rows, n->regions}};
+  lac_tensor *y = NULL, *w = NULL;
+  lac_status status = lac_tensor_new(&y, device, LAC_F32, &shape);
+  if (status == LAC_OK) status = lac_tensor_new(&w, device, LAC_F32, &weights_shape);
+  if (status == LAC_OK) status = run_forward(y, w, a, n);
+  if (status == LAC_OK) {
+    *out = y;
+    if (weights) *weights = lac_tensor_retain(w);
+  } else {
+    lac_tensor_release(y);
+  }
+  lac_tensor_release(w);
+  return status;
+}
+
+lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
+                                  const lac_attention_args *args) {
+  sizes n;
+  LAC_TRY(plan(&n, args));
+  lac_tensor *const in[] = {args->query, args->keys, args->values, args->v, args->mask};
+  lac_tensor *dense[5] = {NULL};
+  lac_status status = LAC_OK;
+  for (int i = 0; i < 5 && status == LAC_OK; i++)
+    if (in[i]) status = lac_contiguous(&dense[i], in[i]);
+  const lac_attention_args flat = {dense[QUERY], dense[KEYS], dense[VALUES], dense[V], dense[MASK]};
+  if (status == LAC_OK) status = attend(out, weights, &flat, &n);
+  for (int i = 0; i < 5; i++) lac_tensor_release(dense[i]);
+  return status;
+}

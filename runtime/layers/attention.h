@@ -1,0 +1,35 @@
+/**
+ * Attention over a set of regions.
+ */
+#ifndef LAC_LAYERS_ATTENTION_H
+#define LAC_LAYERS_ATTENTION_H
+
+#include "tensor/tensor.h"
+
+typedef struct lac_attention_args {
+  lac_tensor *query;  /* float32 [batch, size] */
+  lac_tensor *keys;   /* float32 [images, regions, size] */
+  lac_tensor *values; /* float32 [images, regions, width] */
+  lac_tensor *v;      /* float32 [size]: the scoring vector */
+  lac_tensor *mask;   /* float32 [images, regions], 1 for a region that counts, or NULL for all */
+} lac_attention_args;
+
+/**
+ * Additive attention: e_s = v . tanh(keys_s + query), w = softmax of e over the regions that count,
+ * y = sum_s w_s values_s.
+ *
+ * Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and translate".
+ * Several rows may look at one image: batch is a multiple of images, and the rows of an image lie together,
+ * so the image's keys and values are never copied. A constant added to all scores (a bias of the scoring
+ * layer) changes nothing and gets a zero gradient, so there is none here.
+ *
+ * @param[out] out      new [batch, width]; the caller releases it
+ * @param[out] weights  new [batch, regions], without a gradient; NULL where nobody wants them
+ * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. A row none of whose regions counts is NaN.
+ *
+ * Gradients: to query, keys, values and v.
+ */
+lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
+                                  const lac_attention_args *args);
+
+#endif

@@ -1,0 +1,91 @@
+/* The gate activations are kept only while something records; backward needs nothing else of z. */
+#include "layers/recurrent.h"
+
+#include "ops/elementwise.h"
+#include "ops/op.h"
+
+static lac_status lstm_cell_backward(const lac_node *node) {
+  lac_tensor *z = node->in[0], *c_prev = node->in[1], *gates = node->saved[0];
+  lac_tensor *gh = lac_tensor_grad(node->out[0]), *gc = lac_tensor_grad(node->out[1]);
+  const lac_shape *shape = lac_tensor_shape(c_prev);
+  const bool with_gc_prev = lac_tensor_requires_grad(c_prev);
+  lac_tensor *gz, *gc_prev = gates;
+  LAC_TRY(lac_tensor_borrow_grad(&gz, z));
+  if (with_gc_prev) LAC_TRY(lac_tensor_borrow_grad(&gc_prev, c_prev));
+  lac_launch run = lac_launch_new(lac_tensor_device(z), "recurrent", "lstm_cell_bwd");
+  lac_arg_tensor(&run, gz);
+  lac_arg_tensor(&run, gc_prev);
+  lac_arg_tensor(&run, gh ? gh : gates);
+  lac_arg_tensor(&run, gc ? gc : gates);
+  lac_arg_tensor(&run, gates);
+  lac_arg_tensor(&run, node->out[1]);
+  lac_arg_tensor(&run, c_prev);
+  lac_arg_u64(&run, shape->dim[0]);
+  lac_arg_u64(&run, shape->dim[1]);
+  lac_arg_u32(&run, gh != NULL);
+  lac_arg_u32(&run, gc != NULL);
+  lac_arg_u32(&run, with_gc_prev);
+  lac_launch_items2(&run, shape->dim[1], shape->dim[0]);
+  return lac_launch_run(&run);
+}
+
+static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_tensor *z,
+                           lac_tensor *c_prev) {
+  lac_device *device = lac_tensor_device(z);
+  const lac_shape *shape = lac_tensor_shape(c_prev);
+  lac_launch run = lac_launch_new(device, "recurrent", "lstm_cell_fwd");
+  lac_arg_tensor(&run, h);
+  lac_arg_tensor(&run, c);
+  lac_arg_tensor(&run, gates ? gates : h);
+  lac_arg_tensor(&run, z);
+  lac_arg_tensor(&run, c_prev);
+  lac_arg_u64(&run, shape->dim[0]);
+  lac_arg_u64(&run, shape->dim[1]);
+  lac_arg_u32(&run, gates != NULL);
+  lac_launch_items2(&run, shape->dim[1], shape->dim[0]);
+  LAC_TRY(lac_launch_run(&run));
+  const lac_node node = {
+      lstm_cell_backward, .in = {z, c_prev}, .out = {h, c}, .saved = {gates}};
+  return lac_tape_record(device, &node);
+}
+
+static lac_status cell_of_contiguous(lac_tensor **h, lac_tensor **c, lac_tensor *z,
+                                     lac_tensor *c_prev) {
+  lac_device *device = lac_tensor_device(z);
+  const lac_shape *shape = lac_tensor_shape(c_prev);
+  lac_tensor *const in[] = {z, c_prev};
+  lac_tensor *new_h = NULL, *new_c = NULL, *gates = NULL;
+  lac_status status = lac_tensor_new(&new_h, device, LAC_F32, shape);
+  if (status == LAC_OK) status = lac_tensor_new(&new_c, device, LAC_F32, shape);
+  if (status == LAC_OK && lac_tape_wants(device, in, 2))
+    status = lac_tensor_new(&gates, device, LAC_F32, lac_tensor_shape(z));
+  if (status == LAC_OK) status = run_cell(new_h, new_c, gates, z, c_prev);
+  lac_tensor_release(gates);
+  if (status == LAC_OK) {
+    *h = new_h;
+    *c = new_c;
+  } else {
+    lac_tensor_release(new_h);
+    lac_tensor_release(new_c);
+  }
+  return status;
+}
+
+lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tensor *c_prev) {
+  char text[LAC_SHAPE_TEXT];
+  LAC_TRY(lac_op_check("lstm_cell", "z", z, LAC_F32, NULL));
+  LAC_TRY(lac_op_check("lstm_cell", "c", c_prev, LAC_F32, z));
+  const lac_shape *cell = lac_tensor_shape(c_prev);
+  if (cell->rank != 2)
+    return lac_fail(LAC_ESHAPE, "lstm_cell: c must be [batch, hidden], got %s",
+                    lac_shape_text(text, cell));
+  const lac_shape want = {2, {cell->dim[0], 4 * cell->dim[1]}};
+  LAC_TRY(lac_op_check_shape("lstm_cell", "z", z, LAC_F32, NULL, &want));
+  lac_tensor *dense_z = NULL, *dense_c = NULL;
+  lac_status status = lac_contiguous(&dense_z, z);
+  if (status == LAC_OK) status = lac_contiguous(&dense_c, c_prev);
+  if (status == LAC_OK) status = cell_of_contiguous(h, c, dense_z, dense_c);
+  lac_tensor_release(dense_z);
+  lac_tensor_release(dense_c);
+  return status;
+}

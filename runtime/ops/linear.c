@@ -1,0 +1,250 @@
+/*
+ * The result starts as add + bias (or is left to the first product), then every product adds to it in
+ * place. Inputs with more than two dimensions are seen as [rows, k]; their views share memory and gradient.
+ */
+#include "ops/linear.h"
+
+#include "core/memory.h"
+#include "ops/elementwise.h"
+#include "ops/matmul.h"
+#include "ops/op.h"
+
+#include <stdlib.h>
+
+enum { BIAS = 2 * LAC_LINEAR_PAIRS, ADD = BIAS + 1, ROWS_EACH = 64 };
+
+struct lac_weights {
+  lac_tensor *w;
+  lac_prepared *prepared; /* NULL where the provider has no such form */
+};
+
+lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w) {
+  lac_weights *weights;
+  LAC_TRY(lac_op_check("prepare", "w", w, LAC_F32, NULL));
+  if (lac_tensor_shape(w)->rank != 2 || lac_tensor_stride(w, 1) != 1)
+    return lac_fail(LAC_ESHAPE, "prepare: weights must be [n, k] with whole rows");
+  LAC_TRY(lac_alloc(&weights, 1, sizeof *weights, "prepared weights"));
+  const lac_matrix matrix = {lac_tensor_buffer(w), lac_tensor_offset(w), lac_tensor_stride(w, 0)};
+  const lac_status status =
+      lac_gemm_prepare(&weights->prepared, lac_tensor_device(w), &matrix, lac_tensor_shape(w)->dim[0],
+                       lac_tensor_shape(w)->dim[1]);
+  if (status != LAC_OK) {
+    free(weights);
+    return status;
+  }
+  weights->w = lac_tensor_retain(w);
+  *out = weights;
+  return LAC_OK;
+}
+
+void lac_weights_release(lac_weights *weights) {
+  if (!weights) return;
+  lac_gemm_release(weights->prepared);
+  lac_tensor_release(weights->w);
+  free(weights);
+}
+
+lac_tensor *lac_weights_tensor(const lac_weights *weights) {
+  return weights->w;
+}
+
+/* gy summed over rows, added to gbias */
+static lac_status add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
+  lac_device *device = lac_tensor_device(gy);
+  const uint64_t n = lac_tensor_numel(gbias), rows = n ? lac_tensor_numel(gy) / n : 0;
+  const lac_shape shape = {2, {(rows + ROWS_EACH - 1) / ROWS_EACH, n}};
+  lac_tensor *partial;
+  if (rows == 0) return LAC_OK;
+  LAC_TRY(lac_tensor_new(&partial, device, LAC_F32, &shape));
+  lac_launch run = lac_launch_new(device, "linear", "column_sum_parts");
+  lac_arg_tensor(&run, partial);
+  lac_arg_tensor(&run, gy);
+  lac_arg_u64(&run, rows);
+  lac_arg_u64(&run, n);
+  lac_arg_u64(&run, ROWS_EACH);
+  lac_launch_items2(&run, n, shape.dim[0]);
+  lac_status status = lac_launch_run(&run);
+  if (status == LAC_OK) {
+    lac_launch add = lac_launch_new(device, "linear", "column_sum_add");
+    lac_arg_tensor(&add, gbias);
+    lac_arg_tensor(&add, partial);
+    lac_arg_u64(&add, shape.dim[0]);
+    lac_arg_u64(&add, n);
+    lac_launch_items(&add, n);
+    status = lac_launch_run(&add);
+  }
+  lac_tensor_release(partial);
+  return status;
+}
+
+static lac_status add_product_to_grad(lac_tensor *side, lac_tensor *p, lac_tensor *q) {
+  lac_tensor *gside;
+  bool fresh;
+  LAC_TRY(lac_tensor_borrow_fresh_grad(&gside, &fresh, side));
+  return lac_product(gside, fresh ? 0.0f : 1.0f, p, q);
+}
+
+static lac_status linear_backward(const lac_node *node) {
+  lac_tensor *gy = lac_tensor_grad(node->out[0]), *gyt, *gbias, *gadd;
+  LAC_TRY(lac_tensor_transpose(&gyt, gy, 0, 1));
+  lac_status status = LAC_OK;
+  for (uint32_t i = 0; i < node->count[0] && status == LAC_OK; i++) {
+    lac_tensor *x = node->in[2 * i], *w = node->in[2 * i + 1];
+    if (lac_tensor_requires_grad(x)) status = add_product_to_grad(x, gy, w);
+    if (status == LAC_OK && lac_tensor_requires_grad(w)) status = add_product_to_grad(w, gyt, x);
+  }
+  lac_tensor_release(gyt);
+  LAC_TRY(status);
+  if (node->in[BIAS] && lac_tensor_requires_grad(node->in[BIAS])) {
+    LAC_TRY(lac_tensor_borrow_grad(&gbias, node->in[BIAS]));
+    LAC_TRY(add_column_sums(gbias, gy));
+  }
+  if (node->in[ADD] && lac_tensor_requires_grad(node->in[ADD])) {
+    LAC_TRY(lac_tensor_borrow_grad(&gadd, node->in[ADD]));
+    LAC_TRY(lac_accumulate(gadd, gy));
+  }
+  return LAC_OK;
+}
+
+static lac_status launch_start(lac_tensor *y, lac_tensor *bias, lac_tensor *add) {
+  const uint64_t count = lac_tensor_numel(y);
+  lac_launch run = lac_launch_new(lac_tensor_device(y), "linear", "linear_start");
+  lac_arg_tensor(&run, y);
+  lac_arg_tensor(&run, bias ? bias : y);
+  lac_arg_tensor(&run, add ? add : y);
+  lac_arg_u64(&run, count);
+  lac_arg_u64(&run, lac_tensor_shape(y)->dim[1]);
+  lac_arg_u32(&run, bias != NULL);
+  lac_arg_u32(&run, add != NULL);
+  lac_launch_items(&run, count);
+  return lac_launch_run(&run);
+}
+
+/* y += x w^T through prepared weights */
+static lac_status add_prepared(lac_tensor *y, float beta, const lac_tensor *x,
+                               const lac_weights *weights) {
+  const lac_tensor *w = weights->w;
+  const lac_gemm_args args = {
+      .trans_b = true,
+      .m = lac_tensor_shape(y)->dim[0],
+      .n = lac_tensor_shape(y)->dim[1],
+      .k = lac_tensor_shape(w)->dim[1],
+      .alpha = 1,
+      .beta = beta,
+      .a = {lac_tensor_buffer(x), lac_tensor_offset(x), lac_tensor_stride(x, 0)},
+      .b = {lac_tensor_buffer(w), lac_tensor_offset(w), lac_tensor_stride(w, 0)},
+      .c = {lac_tensor_buffer(y), lac_tensor_offset(y), lac_tensor_shape(y)->dim[1]},
+      .batch = 1};
+  return lac_gemm_prepared(lac_tensor_device(y), &args, weights->prepared);
+}
+
+/* All inputs as matrices: y = sum x_i w_i^T + bias + add, recorded. */
+static lac_status apply(lac_tensor **out, const lac_linear_args *m, const lac_shape *shape) {
+  lac_device *device = lac_tensor_device(m->x[0]);
+  lac_node node = {linear_backward, .count = {m->pairs}};
+  lac_tensor *y;
+  LAC_TRY(lac_tensor_new(&y, device, LAC_F32, shape));
+  node.out[0] = y;
+  node.in[BIAS] = m->bias;
+  node.in[ADD] = m->add;
+  float beta = 0;
+  lac_status status = LAC_OK;
+  if (m->bias || m->add) {
+    status = launch_start(y, m->bias, m->add);
+    beta = 1;
+  }
+  for (uint32_t i = 0; i < m->pairs && status == LAC_OK; i++, beta = 1) {
+    lac_tensor *wt;
+    node.in[2 * i] = m->x[i];
+    node.in[2 * i + 1] = m->w[i];
+    if (m->prepared[i] && lac_tensor_stride(m->x[i], 1) == 1) {
+      status = add_prepared(y, beta, m->x[i], m->prepared[i]);
+      continue;
+    }
+    status = lac_tensor_transpose(&wt, m->w[i], 0, 1);
+    if (status == LAC_OK) status = lac_product(y, beta, m->x[i], wt);
+    if (status == LAC_OK) lac_tensor_release(wt);
+  }
+  return lac_op_finish(out, y, status, &node);
+}
+
+/* Check everything and find the shape of the result. */
+static lac_status plan(const lac_linear_args *args, lac_shape *shape) {
+  char tx[LAC_SHAPE_TEXT], tw[LAC_SHAPE_TEXT];
+  const lac_tensor *first = args->x[0];
+  for (uint32_t i = 0; i < args->pairs; i++) {
+    LAC_TRY(lac_op_check("linear", "x", args->x[i], LAC_F32, first));
+    LAC_TRY(lac_op_check("linear", "w", args->w[i], LAC_F32, first));
+    const lac_shape *x = lac_tensor_shape(args->x[i]), *w = lac_tensor_shape(args->w[i]);
+    if (x->rank == 0 || w->rank != 2 || x->dim[x->rank - 1] != w->dim[1])
+      return lac_fail(LAC_ESHAPE, "linear: x %s does not fit weights %s ([out, in])",
+                      lac_shape_text(tx, x), lac_shape_text(tw, w));
+    lac_shape y = *x;
+    y.dim[y.rank - 1] = w->dim[0];
+    if (i > 0 && !lac_shape_equal(&y, shape))
+      return lac_fail(LAC_ESHAPE, "linear: pair %u gives %s, the first gives %s", i + 1,
+                      lac_shape_text(tx, &y), lac_shape_text(tw, shape));
+    *shape = y;
+  }
+  const lac_shape row = {1, {shape->dim[shape->rank - 1]}};
+  if (args->bias) LAC_TRY(lac_op_check_shape("linear", "bias", args->bias, LAC_F32, first, &row));
+  if (args->add) LAC_TRY(lac_op_check_shape("linear", "add", args->add, LAC_F32, first, shape));
+  return LAC_OK;
+}
+
+/* x seen as [rows, k], with its own record where it has to be copied. */
+static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64_t cols) {
+  const lac_shape flat = {2, {rows, cols}};
+  if (lac_tensor_shape(x)->rank == 2) return lac_as_matrix(out, x);
+  lac_tensor *dense;
+  LAC_TRY(lac_contiguous(&dense, x));
+  const lac_status status = lac_tensor_reshape(out, dense, &flat);
+  lac_tensor_release(dense);
+  return status;
+}
+
+static lac_status flatten_all(lac_linear_args *flat, const lac_linear_args *args, uint64_t rows,
+                              uint64_t n) {
+  const bool records = lac_tape_wants(lac_tensor_device(args->x[0]), args->x, args->pairs) ||
+                       lac_tape_wants(lac_tensor_device(args->x[0]), args->w, args->pairs);
+  flat->pairs = args->pairs;
+  for (uint32_t i = 0; i < args->pairs; i++) {
+    const uint64_t k = lac_tensor_shape(args->w[i])->dim[1];
+    LAC_TRY(flatten(&flat->x[i], args->x[i], rows, k));
+    LAC_TRY(lac_as_matrix(&flat->w[i], args->w[i]));
+    flat->prepared[i] = records ? NULL : args->prepared[i];
+  }
+  if (args->bias) LAC_TRY(lac_contiguous(&flat->bias, args->bias));
+  if (args->add) {
+    lac_tensor *dense;
+    const lac_shape shape = {2, {rows, n}};
+    LAC_TRY(lac_contiguous(&dense, args->add));
+    const lac_status status = lac_tensor_reshape(&flat->add, dense, &shape);
+    lac_tensor_release(dense);
+    LAC_TRY(status);
+  }
+  return LAC_OK;
+}
+
+lac_status lac_linear(lac_tensor **out, const lac_linear_args *args) {
+  lac_shape shape;
+  LAC_TRY(plan(args, &shape));
+  const uint64_t n = shape.dim[shape.rank - 1];
+  uint64_t rows = 1;
+  for (uint32_t i = 0; i + 1 < shape.rank; i++) rows *= shape.dim[i];
+  const lac_shape matrix = {2, {rows, n}};
+  lac_linear_args flat = {0};
+  lac_tensor *y = NULL;
+  lac_status status = flatten_all(&flat, args, rows, n);
+  if (status == LAC_OK) status = apply(&y, &flat, &matrix);
+  if (status == LAC_OK && shape.rank != 2) status = lac_tensor_reshape(out, y, &shape);
+  else if (status == LAC_OK) *out = lac_tensor_retain(y);
+  lac_tensor_release(y);
+  for (uint32_t i = 0; i < LAC_LINEAR_PAIRS; i++) {
+    lac_tensor_release(flat.x[i]);
+    lac_tensor_release(flat.w[i]);
+  }
+  lac_tensor_release(flat.bias);
+  lac_tensor_release(flat.add);
+  return status;
+}

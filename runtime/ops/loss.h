@@ -1,0 +1,36 @@
+/**
+ * Cross-entropy over sequences with padding, averaged over the tokens of the whole batch.
+ *
+ * A row of weight 0 is padding: its target may be anything, its scores are not looked at and get no
+ * gradient. A target outside 0 .. vocab - 1 in a row with a weight makes the loss NaN, and so do
+ * weights that add up to 0 (an average over nothing).
+ *
+ * Each returns LAC_OK; LAC_EINVAL for a closed tensor, another type or device; LAC_ESHAPE;
+ * LAC_ENOMEM; LAC_EDEVICE. There is no gradient with respect to targets or weights.
+ */
+#ifndef LAC_OPS_LOSS_H
+#define LAC_OPS_LOSS_H
+
+#include "tensor/tensor.h"
+
+/**
+ * loss = sum_i -w_i log_softmax(x_i)[t_i] / sum_i w_i, without making the matrix of
+ * log-probabilities.
+ *
+ * @param x        scores float32 [rows, vocab]
+ * @param targets  int32 [rows], counted from 0
+ * @param weights  float32 [rows]
+ *
+ * Gradient: gy w_i / (sum w) (softmax(x_i)_j - [j = t_i]).
+ */
+lac_status lac_xent(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights);
+
+/**
+ * loss = sum_i -w_i x[i, t_i] / sum_i w_i, for x that is log-probabilities already; otherwise as
+ * lac_xent.
+ *
+ * Gradient: -gy w_i / (sum w) at [i, t_i], 0 elsewhere.
+ */
+lac_status lac_nll(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights);
+
+#endif

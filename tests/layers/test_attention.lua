@@ -1,0 +1,86 @@
+local lac = require "lac"
+local check = require "check"
+
+local T = {}
+
+local function tanh(v) return (math.exp(2 * v) - 1) / (math.exp(2 * v) + 1) end
+
+-- two images, three regions, size 2, width 4; two rows per image
+local KEYS = {{{0.1, -0.4}, {0.7, 0.2}, {-0.3, 0.5}}, {{0.9, -0.1}, {0.2, 0.2}, {-0.6, -0.5}}}
+local VALUES = {{{1, 2, 3, 4}, {-1, 0.5, 2, 0}, {0.3, 0.2, 0.1, -1}},
+                {{2, 1, 0, -1}, {0, 1, 0, 1}, {1.5, -2, 0.5, 1}}}
+local QUERY = {{0.3, -0.2}, {-0.5, 0.4}, {0.1, 0.9}, {-1, 0.2}}
+local V = {0.8, -1.3}
+local MASK = {{1, 1, 0}, {1, 1, 1}}
+
+local function reference(mask)
+  local y, w = {}, {}
+  for b = 1, 4 do
+    local n = (b - 1) // 2 + 1
+    local total = 0
+    w[b], y[b] = {}, {0, 0, 0, 0}
+    for s = 1, 3 do
+      local e = 0
+      for c = 1, 2 do e = e + V[c] * tanh(KEYS[n][s][c] + QUERY[b][c]) end
+      w[b][s] = mask[n][s] == 0 and 0 or math.exp(e)
+      total = total + w[b][s]
+    end
+    for s = 1, 3 do
+      w[b][s] = w[b][s] / total
+      for h = 1, 4 do y[b][h] = y[b][h] + w[b][s] * VALUES[n][s][h] end
+    end
+  end
+  return y, w
+end
+
+local function attend(query, keys, values, v, mask)
+  return lac.attention {query = query, keys = keys, values = values, v = v, mask = mask}
+end
+
+function T.attention_follows_its_equations_with_and_without_a_mask()
+  local scope <close> = lac.scope()
+  local q, k, u, v = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)
+  local y, w = attend(q, k, u, v, lac.tensor(MASK))
+  local want_y, want_w = reference(MASK)
+  check.close(y, want_y, 1e-5)
+  check.close(w, want_w, 1e-6)
+  y, w = attend(q, k, u, v)
+  want_y, want_w = reference {{1, 1, 1}, {1, 1, 1}}
+  check.close(y, want_y, 1e-5)
+  check.close(w, want_w, 1e-6)
+end
+
+function T.attention_gradients_match_finite_differences()
+  check.grad(function(q, k, u, v) return (attend(q, k, u, v)) end, {QUERY, KEYS, VALUES, V})
+  check.grad(function(q, k, u, v)
+    local mask = lac.tensor(MASK)
+    return (attend(q, k, u, v, mask))
+  end, {QUERY, KEYS, VALUES, V})
+end
+
+function T.attention_looks_at_more_regions_than_a_group_has_items()
+  local scope <close> = lac.scope()
+  local keys, values = {{}}, {{}}
+  for s = 1, 100 do
+    keys[1][s] = {0.01 * s}
+    values[1][s] = {s, 1}
+  end
+  local y = attend(lac.tensor {{0}}, lac.tensor(keys), lac.tensor(values), lac.tensor {1})
+  local top, total = 0, 0
+  for s = 1, 100 do
+    local e = math.exp(tanh(0.01 * s))
+    top, total = top + e * s, total + e
+  end
+  check.close(y, {{top / total, 1}}, 1e-3)
+end
+
+function T.attention_refuses_what_does_not_fit()
+  local scope <close> = lac.scope()
+  local q, k, u, v = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)
+  local three = lac.tensor {{1, 2}, {1, 2}, {1, 2}}
+  check.fails("attention: query %[3, 2%], keys %[2, 3, 2%]", attend, three, k, u, v)
+  check.fails("attention: mask must be %[2, 3%], got %[3, 2%]", attend, q, k, u, v, three)
+  check.fails("field 'v' must be a tensor, got nil", attend, q, k, u)
+end
+
+return T

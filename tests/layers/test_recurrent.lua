@@ -1,0 +1,55 @@
+local lac = require "lac"
+local check = require "check"
+
+local T = {}
+
+local function sigmoid(v) return 1 / (1 + math.exp(-v)) end
+local function tanh(v) return (math.exp(2 * v) - 1) / (math.exp(2 * v) + 1) end
+
+-- [batch, 4 hidden] with two hidden units: blocks i, f, g, o
+local Z = {{0.1, -0.2, 0.3, 0.4, -0.5, 0.6, 0.7, -0.8}, {1, 2, -1, -2, 0.5, -0.5, 0, 1.5}}
+local C = {{0.2, -0.3}, {1.1, 0.4}}
+
+function T.lstm_cell_follows_its_equations()
+  local z <close> = lac.tensor(Z)
+  local c <close> = lac.tensor(C)
+  local h, c2 = lac.lstm_cell(z, c)
+  local want_h, want_c = {}, {}
+  for b = 1, 2 do
+    want_h[b], want_c[b] = {}, {}
+    for j = 1, 2 do
+      local i, f, g, o = Z[b][j], Z[b][2 + j], Z[b][4 + j], Z[b][6 + j]
+      want_c[b][j] = sigmoid(f) * C[b][j] + sigmoid(i) * tanh(g)
+      want_h[b][j] = sigmoid(o) * tanh(want_c[b][j])
+    end
+  end
+  check.close(h, want_h, 1e-6)
+  check.close(c2, want_c, 1e-6)
+  h:close()
+  c2:close()
+end
+
+function T.lstm_cell_gradients_match_finite_differences_through_h_and_c()
+  check.grad(function(z, c) return (lac.lstm_cell(z, c)) end, {Z, C})
+  check.grad(function(z, c) return (select(2, lac.lstm_cell(z, c))) end, {Z, C})
+  check.grad(function(z, c)
+    local h, c2 = lac.lstm_cell(z, c)
+    return h * c2
+  end, {Z, C})
+end
+
+function T.lstm_cell_chains_over_steps()
+  check.grad(function(z, c)
+    local h
+    for _ = 1, 3 do h, c = lac.lstm_cell(z, c) end
+    return h
+  end, {Z, C})
+end
+
+function T.lstm_cell_refuses_what_does_not_fit()
+  local z <close> = lac.tensor(Z)
+  local c <close> = lac.tensor {{1, 2, 3}, {1, 2, 3}}
+  check.fails("lstm_cell: z must be %[2, 12%], got %[2, 8%]", lac.lstm_cell, z, c)
+end
+
+return T

@@ -1,0 +1,104 @@
+local lac = require "lac"
+local check = require "check"
+
+local T = {}
+
+local X = {{1, 2, 3}, {4, 5, 6}}
+local W = {{1, 0.5, 3}, {-1, 2, 0}}
+local BIAS = {10, 20}
+
+function T.linear_gives_x_times_w_transposed_plus_bias()
+  local x <close> = lac.tensor(X)
+  local w <close> = lac.tensor(W)
+  local b <close> = lac.tensor(BIAS)
+  local y1 <close> = x:linear(w)
+  local y2 <close> = x:linear(w, b)
+  check.close(y1, {{11, 3}, {24.5, 6}})
+  check.close(y2, {{21, 23}, {34.5, 26}})
+end
+
+function T.linear_works_on_the_last_dimension_of_any_rank()
+  local x <close> = lac.tensor {X, X}
+  local v <close> = lac.tensor {1, 2, 3}
+  local w <close> = lac.tensor(W)
+  local y1 <close> = x:linear(w)
+  local y2 <close> = v:linear(w)
+  check.close(y1, {{{11, 3}, {24.5, 6}}, {{11, 3}, {24.5, 6}}})
+  check.close(y2, {11, 3})
+end
+
+function T.linear_sums_pairs_bias_and_addend()
+  local x <close> = lac.tensor(X)
+  local w <close> = lac.tensor(W)
+  local u <close> = lac.tensor {{1}, {2}}
+  local v <close> = lac.tensor {{100}, {1000}}
+  local b <close> = lac.tensor(BIAS)
+  local add <close> = lac.tensor {{1, 1}, {2, 2}}
+  local y <close> = lac.linear {x, w, u, v, bias = b, add = add}
+  check.close(y, {{122, 1024}, {236.5, 2028}})
+end
+
+function T.linear_gradients_match_finite_differences()
+  check.grad(function(x, w) return x:linear(w) end, {X, W})
+  check.grad(function(x, w, b) return x:linear(w, b) end, {X, W, BIAS})
+  check.grad(function(x, w, b) return x:linear(w, b) end, {{X, X}, W, BIAS})
+  check.grad(function(x, w, u, v, b, add)
+    return lac.linear {x, w, u, v, bias = b, add = add}
+  end, {X, W, {{1}, {2}}, {{0.3}, {-2}}, BIAS, {{1, 1}, {2, 2}}})
+end
+
+function T.column_slices_of_one_weight_share_its_gradient()
+  check.grad(function(x, u, w)
+    return lac.linear {x, w:slice(2, 1, 3), u, w:slice(2, 4, 2)}
+  end, {X, {{1, 2}, {3, -1}}, {{1, 0.5, 3, 2, -2}, {-1, 2, 0, 1, 1}}})
+end
+
+function T.bias_gradient_sums_more_rows_than_one_part_holds()
+  local rows = {}
+  for i = 1, 150 do rows[i] = {i % 3, 1} end
+  local x <close> = lac.tensor(rows)
+  local w <close> = lac.tensor {{1, 0}, {0, 1}}
+  local b <close> = lac.tensor {0, 0}
+  b:requires_grad(true)
+  do
+    local tape <close> = lac.tape()
+    tape:backward(x:linear(w, b):reshape(1, 300):linear(lac.zeros {1, 300}:fill(1)))
+  end
+  local g <close> = b:grad()
+  check.close(g, {150, 150})
+  g:close()
+  b:close()
+end
+
+function T.prepared_weights_give_the_same_result()
+  for _, n in ipairs {1, 5, 33, 70} do
+    local xs, ws = {}, {}
+    for i = 1, 4 do
+      xs[i] = {}
+      for j = 1, 19 do xs[i][j] = math.sin(i * 19 + j) end
+    end
+    for i = 1, n do
+      ws[i] = {}
+      for j = 1, 19 do ws[i][j] = math.cos(i * 7 + j) end
+    end
+    local x <close> = lac.tensor(xs)
+    local w <close> = lac.tensor(ws)
+    local p <close> = lac.prepare(w)
+    local plain <close> = x:linear(w)
+    local quick <close> = x:linear(p)
+    check.close(quick, plain, 1e-5)
+  end
+end
+
+function T.linear_refuses_what_does_not_fit()
+  local x <close> = lac.tensor(X)
+  local w <close> = lac.tensor {{1, 2}}
+  local three <close> = lac.tensor {1, 2, 3}
+  local good <close> = lac.tensor(W)
+  check.fails("linear: x %[2, 3%] does not fit weights %[1, 2%] %(%[out, in%]%)", x.linear, x, w)
+  check.fails("linear: bias must be %[2%], got %[3%]", x.linear, x, good, three)
+  check.fails("linear: wants 1 to 3 pairs", lac.linear, {x})
+  check.fails("field 'bias' must be a tensor, got number", lac.linear, {x, good, bias = 3})
+end
+
+return T
