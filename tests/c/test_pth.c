@@ -1,6 +1,5 @@
 /* PyTorch checkpoints, built byte by byte: both containers, every type, and all that must be
  * refused. */
-#define _DEFAULT_SOURCE // mkdtemp
 #include "check.h"
 
 #include "bytes.h"
