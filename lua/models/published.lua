@@ -5,7 +5,7 @@
 -- are theirs already, so nothing is renamed.
 -- @module models.published
 local lac = require "lac"
-local Vocab = require "data.vocab"
+local vocab = require "data.vocab"
 
 local published = {}
 
@@ -116,13 +116,13 @@ end
 
 -- Sizes are read off the tensors: they are what has to fit.
 local function updown_config(tensors, config, path)
-  local vocab, embed = rows(tensors, "embed.0.weight", path)
+  local count, embed = rows(tensors, "embed.0.weight", path)
   local hidden, fc_features = rows(tensors, "fc_embed.0.weight", path)
   local attention = rows(tensors, "ctx2att.weight", path)
   local _, features = rows(tensors, "att_embed.0.weight", path)
   local layers = 1
   while tensors[("logit.%d.weight"):format(3 * (layers - 1))] do layers = layers + 1 end
-  return {name = "updown", vocab = vocab, embed = embed, hidden = hidden, attention = attention,
+  return {name = "updown", vocab = count, embed = embed, hidden = hidden, attention = attention,
           features = features, fc_features = fc_features, logit_layers = math.max(layers - 1, 1),
           dropout = config.drop_prob_lm or 0.5}
 end
@@ -152,9 +152,9 @@ local function read_vocab(source, path, file)
     text = source and source.read("tokenizer/word.vocab")
   end
   if not text then return nil end
-  local good, vocab = pcall(Vocab.parse, text)
-  if not good then fail(file or path, "the vocabulary is not readable: %s", tostring(vocab)) end
-  return vocab
+  local good, words = pcall(vocab.parse, text)
+  if not good then fail(file or path, "the vocabulary is not readable: %s", tostring(words)) end
+  return words
 end
 
 --- Read a published checkpoint.
@@ -168,12 +168,12 @@ function published.read(path, options)
   local config = read_config(source)
   fold_masks(tensors, config.prune_type, path)
   local model = updown_config(tensors, config, path)
-  local vocab = read_vocab(source, path, options.vocab)
-  if vocab and vocab:size() > model.vocab then
-    fail(path, "the vocabulary has %d words, but the model only %d", vocab:size(), model.vocab)
+  local words = read_vocab(source, path, options.vocab)
+  if words and words:size() > model.vocab then
+    fail(path, "the vocabulary has %d words, but the model only %d", words:size(), model.vocab)
   end
   local decode = {length = options.length or config.max_seq_length or 18}
-  return {tensors = tensors, config = {model = model, decode = decode}, vocab = vocab}
+  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words}
 end
 
 return published

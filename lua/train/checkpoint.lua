@@ -5,7 +5,7 @@
 -- temporary name and renamed when it is whole; its checksum is verified before anything is read.
 -- @module train.checkpoint
 local lac = require "lac"
-local Vocab = require "data.vocab"
+local vocab = require "data.vocab"
 local suggest = require "core.suggest"
 
 local checkpoint = {}
@@ -46,8 +46,8 @@ end
 -- or nil)
 function checkpoint.save(path, contents)
   local file <close> = lac.hdf5.create(path)
-  file:set_attr("/", "format", FORMAT)
-  file:set_attr("/", "version", VERSION)
+  file:set_attr("", "format", FORMAT)
+  file:set_attr("", "version", VERSION)
   file:write_text("config", lac.json.encode(contents.config))
   if contents.vocab then file:write_text("vocab", contents.vocab:text()) end
   for _, p in ipairs(contents.model:parameters()) do
@@ -59,12 +59,12 @@ function checkpoint.save(path, contents)
 end
 
 local function check_format(file, path)
-  local format = file:attr("/", "format")
+  local format = file:attr("", "format")
   if format ~= FORMAT then
     error(("%s is no model file of lacuna (its format is %s); lacuna import makes one of a published checkpoint")
       :format(path, format and ('"' .. tostring(format) .. '"') or "not given"), 0)
   end
-  local version = file:attr("/", "version")
+  local version = file:attr("", "version")
   if version ~= VERSION then
     error(("%s has version %s of the model format, this program reads version %d; use a newer lacuna")
       :format(path, tostring(version), VERSION), 0)
@@ -95,8 +95,8 @@ function checkpoint.load(path)
   end
   local good, message = pcall(model.load, model, tensors)
   if not good then error(path .. ": " .. tostring(message):gsub("^%S-:%d+: ", ""), 0) end
-  local vocab = file:has("vocab") and Vocab.parse(file:text("vocab")) or nil
-  return {model = model:eval(), config = config, vocab = vocab}
+  local words = file:has("vocab") and vocab.parse(file:text("vocab")) or nil
+  return {model = model:eval(), config = config, vocab = words}
 end
 
 return checkpoint
