@@ -181,12 +181,12 @@ end
 
 --- Run the executable; what does not end within two minutes is stopped with status 124.
 -- @tparam string arguments shell text after the program's name
--- @tparam[opt] string environment assignments before it
+-- @tparam[opt=""] string before shell text before it: VARIABLE=value, or a program that starts it
 -- @treturn number exit status
 -- @treturn string what it printed, standard error included
-function check.run(arguments, environment)
-  local command = ("%s timeout 120 %s %s 2>&1; echo \"=$?\""):format(environment or "", settings.lacuna, arguments)
-  local pipe = assert(io.popen(command))
+function check.run(arguments, before)
+  local command = ("timeout 120 env %s %s %s"):format(before or "", settings.lacuna, arguments)
+  local pipe = assert(io.popen(command .. " 2>&1; echo \"=$?\""))
   local all = pipe:read("a")
   pipe:close()
   local text, status = all:match("^(.*)=(%d+)\n$")
