@@ -179,12 +179,12 @@ function check.shared(path)
   return full
 end
 
---- Run the executable.
+--- Run the executable; what does not end within a minute is stopped with status 124.
 -- @tparam string arguments shell text after the program's name
 -- @treturn number exit status
 -- @treturn string what it printed, standard error included
 function check.run(arguments)
-  local pipe = assert(io.popen(settings.lacuna .. " " .. arguments .. " 2>&1; echo \"=$?\""))
+  local pipe = assert(io.popen("timeout 60 " .. settings.lacuna .. " " .. arguments .. " 2>&1; echo \"=$?\""))
   local all = pipe:read("a")
   pipe:close()
   local text, status = all:match("^(.*)=(%d+)\n$")

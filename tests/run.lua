@@ -11,7 +11,7 @@ package.path = root .. "/?.lua;" .. package.path
 local lac = require "lac"
 local check = require "check"
 
-local OPERATORS = {device = true, tensor = true, autograd = true, ops = true, layers = true, gemm = true}
+local OPERATORS = {device = true, tensor = true, autograd = true, ops = true, layers = true}
 
 local mode = os.getenv("LACUNA_TEST_MODE") or "all"
 local build = os.getenv("LACUNA_TEST_BUILD") or "build"

@@ -106,9 +106,9 @@ end
 
 -- What xpcall makes of an error: the exit status, the sentence, and the stack where it makes sense.
 local function explain(err)
-  debug.sethook() -- a used-up budget of instructions must not stop what follows
   if options.is_wrong(err) then return {status = 2, message = err.message} end
   local ok, message = pcall(tostring, err)
+  native.steps(0) -- a used-up budget must not stop what follows
   if not ok then message = "an error that cannot be shown: " .. tostring(message) end
   if type(err) == "table" and not (getmetatable(err) or {}).__tostring then
     message = "a script raised a table, which cannot be shown"
@@ -130,9 +130,7 @@ local function main()
   local ok, result = xpcall(run_words, explain, table.move(arg, 1, #arg, 1, {}))
   if ok then return math.type(result) == "integer" and result or 0 end
   native.memory(0)
-  if type(result) ~= "table" then -- explain itself ran out of something
-    result = {status = 1, message = tostring(result)}
-  end
+  if type(result) ~= "table" then result = explain(result) end -- Lua calls no handler without memory
   io.stdout:flush()
   io.stderr:write("lacuna: ", result.message, "\n", result.trace and result.trace .. "\n" or "")
   return result.status

@@ -1,7 +1,6 @@
 --- lacuna run: a Lua script with `lac` and the library's modules.
 local lac = require "lac"
 local native = require "cli.native"
-local options = require "cli.options"
 local sandbox = require "core.sandbox"
 
 local MIB = 1024 * 1024
@@ -14,7 +13,7 @@ local run = {
     {name = "memory", value = "MIB", type = "integer", min = 1, default = 4096,
       help = "what Lua values may take, tensors not counted"},
     {name = "steps", value = "N", type = "integer", min = 1,
-      help = "end a restricted script after N Lua instructions"},
+      help = "end the script after N Lua instructions"},
   },
   arguments = {name = "SCRIPT", min = 1},
   options_first = true,
@@ -46,14 +45,13 @@ local function environment(args)
 end
 
 function run.run(args)
-  if args.trust and args.steps then options.wrong("--steps has no effect with --trust") end
   local text, name = read_script(args[1])
   local chunk, why = sandbox.compile(text, name, environment(args))
   if not chunk then error(why, 0) end
   native.memory(args.memory * MIB)
-  if args.steps then sandbox.limit_steps(args.steps) end
+  native.steps(args.steps or 0)
   chunk(table.unpack(args, 2))
-  sandbox.limit_steps(nil)
+  native.steps(0)
 end
 
 return run

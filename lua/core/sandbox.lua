@@ -2,17 +2,21 @@
 --
 -- The guarded text gets copies of the harmless standard functions and `require` for the library's own
 -- modules, which run outside the guard. What it must not reach, and why it cannot:
--- bytecode (it crashes the interpreter): every load is of text; metatables of strings and userdata (shared
--- with the library): getmetatable shows those of tables only; finalisers (no hook runs in them, so no
--- budget and no Ctrl-C): a metatable with __gc is refused; the collector's switches: only counting and
--- collecting are left; debug, package, io, os: absent, and no module may hand them out.
+--
+-- * bytecode, which can crash the interpreter: every load is of text
+-- * metatables of strings and userdata, shared with the library: getmetatable shows those of tables only
+-- * finalisers, where no hook runs, so no budget and no Ctrl-C: a metatable with __gc is refused
+-- * error handlers, for the same reason: they run after unwinding
+-- * the collector's switches: only counting and collecting are left
+-- * debug, package, io, os: absent, and no module may hand them out
+--
 -- What `lac` offers (reading and writing its own file formats) stays within reach.
 -- @module core.sandbox
 
 local sandbox = {}
 
 local GLOBALS = {"assert", "error", "ipairs", "next", "pairs", "pcall", "print", "rawequal", "rawget",
-  "rawlen", "rawset", "select", "tonumber", "tostring", "type", "xpcall", "_VERSION"}
+  "rawlen", "rawset", "select", "tonumber", "tostring", "type", "_VERSION"}
 local LIBRARIES = {"coroutine", "math", "string", "table", "utf8"}
 local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
 local HIDDEN = {["core.sandbox"] = true, ["core.strict"] = true} -- reach the true globals; so does all of cli
@@ -23,17 +27,19 @@ local function copy(from)
   return out
 end
 
-local function check_metatable(meta)
-  if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
-    error("setmetatable: a finaliser (__gc) is not allowed in a restricted script", 3)
-  end
-end
-
 -- Replaces the true setmetatable: a class of the library given a __gc by the script would get past a
 -- guarded copy. Objects of C code are not affected.
 local set_metatable = setmetatable
 local function guarded_setmetatable(object, meta)
-  check_metatable(meta)
+  if type(object) ~= "table" then error("setmetatable: needs a table, got a " .. type(object), 2) end
+  if meta ~= nil and type(meta) ~= "table" then
+    error("setmetatable: a metatable is a table or nil, got a " .. type(meta), 2)
+  end
+  local old = debug.getmetatable(object)
+  if old and rawget(old, "__metatable") ~= nil then error("setmetatable: the metatable is protected", 2) end
+  if meta and rawget(meta, "__gc") ~= nil then
+    error("setmetatable: a finaliser (__gc) is not allowed in a restricted script", 2)
+  end
   return set_metatable(object, meta)
 end
 
@@ -49,33 +55,11 @@ local function guarded_collectgarbage(action)
   error(('collectgarbage: "%s" is not allowed in a restricted script'):format(tostring(action)), 2)
 end
 
--- A hook belongs to one coroutine, the count of instructions left to all of them.
-local HOOK_STEPS = 1000
-local steps_given, steps_left
-
-local function count_steps()
-  steps_left = steps_left - HOOK_STEPS
-  if steps_left > 0 then return end
-  debug.sethook(count_steps, "", 1) -- whoever catches the error meets the next one at once
-  error(("the script used up its budget of %d instructions"):format(steps_given), 2)
-end
-
-local create = coroutine.create
-local function counted_create(run)
-  local thread = create(run)
-  if steps_left then debug.sethook(thread, count_steps, "", HOOK_STEPS) end
-  return thread
-end
-
-local function pass_on(thread, ok, ...)
-  if ok then return ... end
-  coroutine.close(thread)
-  error((...), 0)
-end
-
-local function counted_wrap(run)
-  local thread = counted_create(run)
-  return function(...) return pass_on(thread, coroutine.resume(thread, ...)) end
+-- The true one runs the handler inside the hook that raised, where no other hook can stop it.
+local function guarded_xpcall(run, handler, ...)
+  local results = table.pack(pcall(run, ...))
+  if results[1] then return table.unpack(results, 1, results.n) end
+  return false, select(2, pcall(handler, results[2]))
 end
 
 local function make_load(env)
@@ -99,24 +83,17 @@ local function make_require(folder)
   end
 end
 
--- The library calls back into the script, so what it uses has to be guarded as well as the copies.
-local function guard_process()
-  rawset(_G, "setmetatable", guarded_setmetatable)
-  rawset(coroutine, "create", counted_create)
-  rawset(coroutine, "wrap", counted_wrap)
-end
-
---- The globals of a restricted script. Guards the process for good: Lua tables can have no finalisers,
--- and coroutines count towards the budget.
+--- The globals of a restricted script. From now on no Lua table of the process can get a finaliser.
 -- @tparam table cfg folder: the library's Lua folder; globals: further values to offer
 -- @treturn table
 function sandbox.environment(cfg)
-  guard_process()
+  rawset(_G, "setmetatable", guarded_setmetatable)
   local env = {}
   for _, name in ipairs(GLOBALS) do env[name] = _G[name] end
   for _, name in ipairs(LIBRARIES) do env[name] = copy(_G[name]) end
   env.string.dump = nil
   env.getmetatable = guarded_getmetatable
+  env.xpcall = guarded_xpcall
   env.collectgarbage = guarded_collectgarbage
   env.load = make_load(env)
   env.require = make_require(cfg.folder)
@@ -147,14 +124,6 @@ function sandbox.compile(text, name, env)
   end
   if text:sub(1, 1) == "#" then text = "--" .. text end -- a first line for the shell
   return load(text, name, "t", env)
-end
-
---- Stop the script with an error after about `steps` Lua instructions; catching the error does not help.
--- To be called after `environment`, right before the script.
--- @tparam ?integer steps nil lifts the limit
-function sandbox.limit_steps(steps)
-  steps_given, steps_left = steps, steps
-  if steps then debug.sethook(count_steps, "", math.min(steps, HOOK_STEPS)) else debug.sethook() end
 end
 
 return sandbox

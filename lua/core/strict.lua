@@ -34,7 +34,8 @@ end
 -- @param[opt=false] value nil cannot be told from undeclared
 -- @tparam[opt=_G] table env
 function strict.declare(name, value, env)
-  rawset(env or _G, name, value == nil and false or value)
+  if value == nil then value = false end
+  rawset(env or _G, name, value)
 end
 
 return strict

@@ -135,6 +135,18 @@ lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x) {
   return LAC_OK;
 }
 
+void lac_tape_let_go(lac_tensor *x) {
+  if (lac_tensor_refs(x) != 2) return; // the caller's and the adoption's, or it is needed elsewhere
+  for (lac_tape *tape = lac_tape_current(lac_tensor_device(x)); tape; tape = tape->parent) {
+    for (size_t i = tape->adopted_count; i-- > 0;) {
+      if (tape->adopted[i] != x) continue;
+      tape->adopted[i] = tape->adopted[--tape->adopted_count];
+      lac_tensor_release(x);
+      return;
+    }
+  }
+}
+
 static lac_status check_backward(const lac_tape *tape, const lac_tensor *loss) {
   char text[LAC_SHAPE_TEXT];
   if (!tape->device) return lac_fail(LAC_EINVAL, "backward: the tape is closed");

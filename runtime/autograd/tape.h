@@ -55,6 +55,10 @@ lac_status lac_tape_adopt(lac_tensor *x);
 /** Untie it: it passes to the enclosing tape, or to its holders alone. */
 lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x);
 
+/** Before a holder's last release: when nobody but a tape's adoption still holds x, untie it, so that its
+ * memory goes at once. */
+void lac_tape_let_go(lac_tensor *x);
+
 /**
  * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add up in
  * the leaves; those of intermediate results and the nodes themselves are dropped on the way.

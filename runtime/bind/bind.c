@@ -107,11 +107,15 @@ int luaopen_lac(lua_State *L) {
   bind_open_tensor(L);
   bind_open_tape(L);
   bind_open_ops(L);
+  bind_open_layers(L);
   bind_open_reduce(L);
   bind_open_index(L);
   bind_open_rng(L);
   bind_open_update(L);
   bind_open_layers(L);
   bind_open_text(L);
+  bind_open_io(L);
+  bind_open_hdf5(L);
+  bind_open_json(L);
   return 1;
 }

@@ -330,6 +330,7 @@ static int l_close(lua_State *L) {
   lac_tensor **box = luaL_checkudata(L, 1, BIND_TENSOR);
   lac_tensor *x = *box;
   *box = NULL;
+  if (x) lac_tape_let_go(x);
   lac_tensor_release(x);
   return 0;
 }

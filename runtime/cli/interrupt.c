@@ -5,7 +5,6 @@
  *
  * A signal handler has no user pointer: this is why the state below is at file scope.
  */
-#define _POSIX_C_SOURCE 200809L
 #include "cli/interrupt.h"
 
 #include <lauxlib.h>

@@ -58,7 +58,7 @@ static int run_main(lua_State *L) {
   lua_pushcfunction(L, luaopen_lac);
   lua_setfield(L, -2, "lac");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lac_native_push(L, with->lua_dir, with->budget);
+  lac_native_push(L, with->lua_dir);
   lua_setfield(L, -2, "cli.native");
   extend_path(L, with->lua_dir);
   push_arguments(L, with);

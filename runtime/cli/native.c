@@ -1,6 +1,6 @@
-#define _DEFAULT_SOURCE // struct winsize
 #include "cli/native.h"
 
+#include "cli/budget.h"
 #include "cli/interrupt.h"
 #include "cli/prompt.h"
 
@@ -68,10 +68,18 @@ static int l_clock(lua_State *L) {
 }
 
 static int l_memory(lua_State *L) {
-  lac_budget *budget = lua_touserdata(L, lua_upvalueindex(1));
   const lua_Integer bytes = luaL_checkinteger(L, 1);
   luaL_argcheck(L, bytes >= 0, 1, "bytes must be >= 0");
-  budget->limit = (size_t)bytes;
+  void *budget;
+  lua_getallocf(L, &budget);
+  ((lac_budget *)budget)->limit = (size_t)bytes;
+  return 0;
+}
+
+static int l_steps(lua_State *L) {
+  const lua_Integer steps = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, steps >= 0, 1, "steps must be >= 0");
+  lac_budget_limit_steps(L, (uint64_t)steps);
   return 0;
 }
 
@@ -85,15 +93,13 @@ static int l_interrupted(lua_State *L) {
   return 1;
 }
 
-void lac_native_push(lua_State *L, const char *lua_dir, lac_budget *budget) {
+void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
-      {"list", l_list}, {"terminal", l_terminal},       {"width", l_width}, {"clock", l_clock},
-      {"arm", l_arm},   {"interrupted", l_interrupted}, {NULL, NULL},
+      {"list", l_list},   {"terminal", l_terminal},       {"width", l_width},
+      {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
+      {"arm", l_arm},     {"interrupted", l_interrupted}, {NULL, NULL},
   };
   luaL_newlib(L, functions);
-  lua_pushlightuserdata(L, budget);
-  lua_pushcclosure(L, l_memory, 1);
-  lua_setfield(L, -2, "memory");
   lua_pushstring(L, lua_dir);
   lua_setfield(L, -2, "lua_dir");
   lua_pushliteral(L, LAC_VERSION);

@@ -4,8 +4,6 @@
 #ifndef LAC_CLI_NATIVE_H
 #define LAC_CLI_NATIVE_H
 
-#include "cli/budget.h"
-
 #include <lua.h>
 
 /**
@@ -15,13 +13,13 @@
  *   terminal(n)               true when file descriptor n (0, 1, 2) is a terminal
  *   width()                   columns of the terminal, 80 where there is none
  *   clock()                   seconds from a clock that only goes forward
- *   memory(bytes)             limit what Lua may hold; 0 lifts the limit
+ *   memory(bytes) steps(n)    limit what Lua may hold and do; 0 lifts the limit: see budget.h
  *   arm() interrupted()       Ctrl-C: see interrupt.h
  * and what lac_prompt_register() adds.
  *
+ * @param L        a state whose allocator is lac_budget_alloc
  * @param lua_dir  copied
- * @param budget   borrowed for the life of L
  */
-void lac_native_push(lua_State *L, const char *lua_dir, lac_budget *budget);
+void lac_native_push(lua_State *L, const char *lua_dir);
 
 #endif

@@ -1,6 +1,5 @@
 /* The folder is found through /proc/self/exe, which follows links: a link to lacuna in ~/bin works.
  */
-#define _XOPEN_SOURCE 700
 #include "cli/paths.h"
 
 #include "core/memory.h"

@@ -3,7 +3,6 @@
  * line is kept at file scope while it reads. Keys come through our own function: it is the only way
  * to leave a line on Ctrl-C without jumping out of the library.
  */
-#define _POSIX_C_SOURCE 200809L
 #include "cli/prompt.h"
 
 #include "cli/interrupt.h"

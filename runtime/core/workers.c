@@ -7,9 +7,6 @@
  * sleeping thread needs some 30 us to come: until then the others go on with what would have been
  * its share.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // sched_getaffinity
-#endif
 #include "core/workers.h"
 
 #include "core/memory.h"
@@ -125,7 +122,8 @@ static void publish(lac_workers *w, uint32_t parts) {
   pthread_mutex_lock(&w->mutex);
   atomic_store_explicit(&w->pending, parts, memory_order_relaxed);
   atomic_store_explicit(&w->ticket, (uint64_t)parts << 32, memory_order_release);
-  if (w->sleepers > 0) pthread_cond_broadcast(&w->work);
+  for (uint32_t i = 0; i < w->sleepers && i + 1 < parts; i++)
+    pthread_cond_signal(&w->work);
   pthread_mutex_unlock(&w->mutex);
 }
 

@@ -309,6 +309,8 @@ void lac_launch_groups2(lac_launch *run, uint64_t groups_x, uint64_t groups_y, u
   set_range(run, 1, groups_y, size_y);
 }
 
+/* Whether a group is too large is for the driver to say: rusticl on llvmpipe reports 32 work items for
+ * every kernel and runs more. */
 lac_status lac_launch_run(lac_launch *run) {
   LAC_TRY(run->status);
   size_t group = 1;
@@ -316,12 +318,12 @@ lac_status lac_launch_run(lac_launch *run) {
     if (run->global[i] == 0) return LAC_OK; // nothing to do
     group *= run->local[i];
   }
-  if (group > run->max_group)
-    return lac_fail(LAC_EUNSUPPORTED,
-                    "kernel %s: needs %zu work items in a group, but %s allows %zu", run->name,
-                    group, run->device->caps.name, run->max_group);
   const cl_int code = clEnqueueNDRangeKernel(run->device->queue, run->kernel, run->dims, NULL,
                                              run->global, run->local, 0, NULL,
                                              lac_profile_slot(run->device, run->name));
+  if (code == CL_INVALID_WORK_GROUP_SIZE || code == CL_INVALID_WORK_ITEM_SIZE)
+    return lac_fail(LAC_EUNSUPPORTED,
+                    "kernel %s: needs %zu work items in a group, but %s allows %zu", run->name,
+                    group, run->device->caps.name, run->max_group);
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "kernel %s", run->name);
 }

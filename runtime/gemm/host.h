@@ -1,8 +1,7 @@
 /**
  * The provider for CPU devices: OpenBLAS and packed panels on the device's host threads.
  *
- * The first use sets OpenBLAS to one thread for the whole process (openblas_set_num_threads),
- * because two pools of spinning threads slow each other down.
+ * The first use sets OpenBLAS to one thread for the whole process.
  */
 #ifndef LAC_GEMM_HOST_H
 #define LAC_GEMM_HOST_H

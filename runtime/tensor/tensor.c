@@ -84,6 +84,10 @@ lac_tensor *lac_tensor_retain(lac_tensor *x) {
   return x;
 }
 
+uint64_t lac_tensor_refs(const lac_tensor *x) {
+  return x->refs;
+}
+
 void lac_tensor_close(lac_tensor *x) {
   lac_buffer_release(x->buffer);
   x->buffer = NULL;

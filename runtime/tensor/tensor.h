@@ -33,6 +33,7 @@ lac_status lac_tensor_from(lac_tensor **out, lac_device *device, lac_dtype dtype
 
 lac_tensor *lac_tensor_retain(lac_tensor *x);
 void lac_tensor_release(lac_tensor *x);
+uint64_t lac_tensor_refs(const lac_tensor *x);
 
 /** Let the memory and the gradient go now, whoever else holds the tensor; it is closed from then on. */
 void lac_tensor_close(lac_tensor *x);

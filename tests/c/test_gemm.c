@@ -1,7 +1,7 @@
 /* Matrix products: every provider against a plain triple loop and against the others. */
-#define _POSIX_C_SOURCE 200809L // setenv
 #include "core/memory.h"
 #include "device/pool.h"
+#include "gemm/blas.h"
 #include "gemm/gemm.h"
 #include "gemm/packed.h"
 
@@ -279,6 +279,26 @@ static void large_products_are_cut_right(void) {
               false);
 }
 
+static void any_number_of_workers_cuts_right(void) {
+  static const uint64_t shapes[][3] = {{50, 700, 30},  {700, 50, 30}, {1, 1000, 600},
+                                       {1000, 1, 600}, {90, 95, 100}, {17, 16, 2000}};
+  static const uint32_t counts[] = {1, 2, 3, 4, 6, 7, 8};
+  for (int w = 0; w < 7; w++) {
+    lac_workers *workers = NULL;
+    check(lac_workers_new(&workers, counts[w]) == LAC_OK, __func__, lac_message());
+    for (int s = 0; s < 6; s++)
+      for (uint64_t batch = 1; batch < 30; batch = batch * 2 + 1) {
+        lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], s + w);
+        g.batch = batch;
+        product p = make_product(g, tight, tight, (layout){1, 2, g.m * (g.n + 2)});
+        lac_blas_multiply(workers, &p.g, p.a, p.b, p.c);
+        check(is_close(p.c, p.right, p.c_count, tolerance(&p)), __func__, "a block is wrong");
+        free_product(&p);
+      }
+    lac_workers_release(workers);
+  }
+}
+
 static void prepared_weights_give_the_same_products(void) {
   static const uint64_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 26, 50, 64, 65};
   static const uint64_t outs[] = {1, 31, 32, 33, 130};
@@ -486,33 +506,47 @@ static void a_provider_that_computes_wrongly_is_refused_by_name(void) {
   check(strstr(lac_message(), "abacus computes wrongly on"), __func__, lac_message());
 }
 
+/* One device from its first product to its end, with the nth allocation failing. */
+static lac_status work_with_fault(uint64_t nth) {
+  product p = make_product(sizes(3, 4, 5, 2), tight, tight, tight);
+  lac_gemm_args g = p.g;
+  lac_prepared *w = NULL;
+  if (lac_device_open(&device, NULL) != LAC_OK) exit(2);
+  g.a.buffer = upload(p.a, p.a_count);
+  g.b.buffer = upload(p.b, p.b_count);
+  g.c.buffer = upload(p.c, p.c_count);
+  lac_fault_set(nth);
+  lac_status status = lac_gemm(device, &g);
+  if (status == LAC_OK) status = lac_gemm_prepare(&w, device, &g.b, g.n, g.k);
+  if (status == LAC_OK) status = lac_gemm_prepared(device, &g, w);
+  lac_fault_set(0);
+  lac_gemm_release(w);
+  lac_buffer_release(g.a.buffer);
+  lac_buffer_release(g.b.buffer);
+  lac_buffer_release(g.c.buffer);
+  lac_device_release(device);
+  free_product(&p);
+  return status;
+}
+
 static void failing_allocations_are_passed_on(void) {
-  uint64_t nth = 1;
+  lac_device *const before = device;
+  enum { TRIES = 25 };
+  int refused = 0;
+  lac_status status = LAC_OK;
   if (!lac_fault_set(0)) {
     printf("%s skipped: a build without LAC_FAULTS\n", __func__);
     return;
   }
-  for (; nth < 100; nth++) {
-    product p = make_product(sizes(3, 4, 5, 2), tight, tight, tight);
-    lac_gemm_args g = p.g;
-    lac_prepared *w = NULL;
-    g.a.buffer = upload(p.a, p.a_count);
-    g.b.buffer = upload(p.b, p.b_count);
-    g.c.buffer = upload(p.c, p.c_count);
-    lac_fault_set(nth);
-    lac_status status = lac_gemm_use(device, NULL);
-    if (status == LAC_OK) status = lac_gemm_prepare(&w, device, &g.b, g.n, g.k);
-    if (status == LAC_OK) status = lac_gemm_prepared(device, &g, w);
-    lac_fault_set(0);
-    lac_gemm_release(w);
-    lac_buffer_release(g.a.buffer);
-    lac_buffer_release(g.b.buffer);
-    lac_buffer_release(g.c.buffer);
-    free_product(&p);
-    if (status == LAC_OK) break;
-    check(status == LAC_ENOMEM, __func__, lac_message());
+  for (uint64_t nth = 1; nth <= TRIES; nth++) {
+    status = work_with_fault(nth);
+    check(status == LAC_OK || status == LAC_ENOMEM, __func__, lac_message());
+    refused += status == LAC_ENOMEM; // device memory is asked for twice and then there
   }
-  check(nth < 100, __func__, "never succeeded");
+  check(status == LAC_OK, __func__, "there are more allocations than tries");
+  check(refused >= 5, __func__,
+        "the state, trial, threads, panels and record were not all refused");
+  device = before;
 }
 
 int main(void) {
@@ -530,6 +564,7 @@ int main(void) {
   a_batch_repeats_the_product();
   heads_side_by_side_are_a_batch();
   large_products_are_cut_right();
+  if (!simulated) any_number_of_workers_cuts_right();
   prepared_weights_give_the_same_products();
   weights_are_prepared_in_queue_order();
   every_kind_of_instructions_gives_the_same();

@@ -1,6 +1,5 @@
 /* The pool of host threads: every part once, jobs in quick and slow succession, nested and rival
  * callers. */
-#define _POSIX_C_SOURCE 200809L // nanosleep, setenv
 #include "core/workers.h"
 
 #include <pthread.h>

@@ -1,0 +1,35 @@
+--- Additive attention as in Up-Down: e = alpha_net(tanh(keys + h2att(h))), weights = softmax over regions.
+-- Bahdanau et al. 2015; names as in the published checkpoints.
+-- @module nn.additive_attention
+local lac = require "lac"
+local class = require "core.class"
+local Module = require "nn.module"
+local Linear = require "nn.linear"
+
+local AdditiveAttention = class("AdditiveAttention", Module)
+
+--- @tparam table cfg query (its size), size (of the scoring space)
+function AdditiveAttention:init(cfg)
+  Module.init(self)
+  self.size = cfg.size
+  self.h2att = self:add("h2att", Linear {inputs = cfg.query, outputs = cfg.size})
+  self.alpha_net = self:add("alpha_net", Linear {inputs = cfg.size, outputs = 1})
+end
+
+--- The scoring vector; the bias of alpha_net moves all scores alike and so changes nothing.
+function AdditiveAttention:vector()
+  return self.alpha_net.weight:tensor():reshape(self.size)
+end
+
+--- @tparam tensor query [images * each, query]
+-- @tparam tensor keys [images, regions, size]
+-- @tparam tensor values [images, regions, width]
+-- @tparam[opt] tensor mask [images, regions]
+-- @tparam[opt] tensor v self:vector(), where it was made before a loop
+-- @treturn tensor [images * each, width]
+function AdditiveAttention:forward(query, keys, values, mask, v)
+  return (lac.attention {query = self.h2att(query), keys = keys, values = values, mask = mask,
+                         v = v or self:vector()})
+end
+
+return AdditiveAttention

@@ -1,0 +1,29 @@
+--- A table of vectors, looked up by id.
+-- @module nn.embedding
+local lac = require "lac"
+local class = require "core.class"
+local init = require "nn.init"
+local Module = require "nn.module"
+local Param = require "nn.param"
+
+local Embedding = class("Embedding", Module)
+
+--- The table starts standard normal, the row of padding included.
+-- @tparam table cfg count, size
+function Embedding:init(cfg)
+  Module.init(self)
+  self.count, self.size = cfg.count, cfg.size
+  self.weight = self:add_param("weight", Param({cfg.count, cfg.size}, init.normal(1), {maskable = true}))
+end
+
+--- @tparam tensor ids i32 [...], each 0 .. count - 1
+-- @treturn tensor [..., size]
+function Embedding:forward(ids)
+  return lac.embedding(self.weight:tensor(), ids)
+end
+
+function Embedding:__tostring()
+  return ("Embedding(%d x %d)"):format(self.count, self.size)
+end
+
+return Embedding

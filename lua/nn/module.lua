@@ -1,0 +1,125 @@
+--- A tree of named parts. A part is a module or a parameter; a parameter's name is its path with dots.
+-- @module nn.module
+local class = require "core.class"
+
+local Module = class("Module")
+
+function Module:init()
+  self.parts = {}    -- in the order they were added: {name =, module =} or {name =, param =}
+  self.training = false
+end
+
+--- Add a module under a name and return it.
+function Module:add(name, module)
+  self.parts[#self.parts + 1] = {name = name, module = module}
+  module.owner, module.name = self, name
+  return module
+end
+
+--- Add a parameter under a name and return it.
+function Module:add_param(name, param)
+  self.parts[#self.parts + 1] = {name = name, param = param}
+  return param
+end
+
+local function visit(module, prefix, found)
+  for _, part in ipairs(module.parts) do
+    local path = prefix .. part.name
+    if part.param then
+      found[#found + 1] = {name = path, param = part.param}
+    else
+      visit(part.module, path .. ".", found)
+    end
+  end
+  return found
+end
+
+--- All parameters, depth first in the order they were added: the canonical order.
+-- @treturn table list of {name = string, param = nn.Param}
+function Module:parameters()
+  return visit(self, "", {})
+end
+
+--- Draw every parameter's initial value.
+-- @tparam rng rng each parameter draws from a stream of its own, named after it
+function Module:initialise(rng)
+  for _, p in ipairs(self:parameters()) do p.param:set(p.param.fill(rng:fork(p.name), p.param.shape)) end
+end
+
+--- Take values by name.
+-- @tparam table tensors name -> tensor; the tensors belong to the model afterwards
+-- @raise names what is missing, unexpected, or of another shape
+function Module:load(tensors)
+  local known = {}
+  for _, p in ipairs(self:parameters()) do
+    known[p.name] = true
+    if not tensors[p.name] then error("the tensor " .. p.name .. " is missing", 2) end
+  end
+  for name in pairs(tensors) do
+    if not known[name] then error("the tensor " .. name .. " has no place in this model", 2) end
+  end
+  for _, p in ipairs(self:parameters()) do
+    local good, message = pcall(p.param.set, p.param, tensors[p.name])
+    if not good then error(p.name .. ": " .. tostring(message):gsub("^.-:%d+: ", ""), 2) end
+  end
+end
+
+--- Let every value and mask go.
+function Module:close()
+  for _, p in ipairs(self:parameters()) do
+    p.param:set(nil)
+    p.param:set_mask(nil)
+  end
+end
+
+local function set_training(module, training, rng)
+  module.training, module.rng = training, rng
+  for _, part in ipairs(module.parts) do
+    if part.module then set_training(part.module, training, rng) end
+  end
+end
+
+--- Training mode: dropout is on and draws from the generator.
+-- @tparam rng rng
+-- @treturn nn.Module self
+function Module:train(rng)
+  set_training(self, true, rng)
+  return self
+end
+
+--- Evaluation mode: nothing is random.
+function Module:eval()
+  set_training(self, false, nil)
+  return self
+end
+
+--- The path of this module from the root, "" for the root itself.
+function Module:path()
+  if not self.owner then return "" end
+  local above = self.owner:path()
+  return above == "" and self.name or above .. "." .. self.name
+end
+
+-- Modules whose forward is running, outermost first; what stays after an error says where it happened.
+local running = {}
+
+local function leave(...)
+  running[#running] = nil
+  return ...
+end
+
+--- module(...) is module:forward(...), with the module noted while it runs.
+function Module:__call(...)
+  running[#running + 1] = self
+  return leave(self:forward(...))
+end
+
+--- The path of the innermost module that was running when an error was raised, and forget it.
+-- @treturn string|nil
+function Module.where()
+  local last = running[#running]
+  for i = #running, 1, -1 do running[i] = nil end
+  return last and last:path()
+end
+
+return Module

@@ -1,0 +1,20 @@
+--- Modules one after the other, named "0", "1", ... as in published checkpoints.
+-- @module nn.sequential
+local class = require "core.class"
+local Module = require "nn.module"
+
+local Sequential = class("Sequential", Module)
+
+--- @tparam table modules
+function Sequential:init(modules)
+  Module.init(self)
+  self.chain = modules
+  for i, module in ipairs(modules) do self:add(tostring(i - 1), module) end
+end
+
+function Sequential:forward(x)
+  for _, module in ipairs(self.chain) do x = module(x) end
+  return x
+end
+
+return Sequential

@@ -1,0 +1,147 @@
+/*
+ * Files by POSIX calls. A stage never removes or truncates the file at its path: that file is
+ * replaced by one rename, which the file system makes atomic.
+ */
+#include "io/file.h"
+
+#include "core/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static lac_status fail_path(const char *path, const char *verb) {
+  return lac_fail(LAC_EIO, "%s: cannot %s: %s", path, verb, strerror(errno));
+}
+
+static lac_status read_fully(void **out, size_t size, int fd, const char *path) {
+  char *bytes;
+  size_t have = 0;
+  LAC_TRY(lac_alloc(&bytes, size + 1, 1, path));
+  while (have < size) {
+    const ssize_t got = read(fd, bytes + have, size - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      free(bytes);
+      if (got < 0) return fail_path(path, "read");
+      return lac_fail(LAC_EIO, "%s: became shorter while it was read", path);
+    }
+    have += (size_t)got;
+  }
+  *out = bytes;
+  return LAC_OK;
+}
+
+lac_status lac_file_read(void **out, size_t *size, const char *path, uint64_t limit_bytes) {
+  struct stat info;
+  lac_status status;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a FIFO must not block here
+  if (fd < 0) return fail_path(path, "open");
+  if (fstat(fd, &info) != 0)
+    status = fail_path(path, "look at");
+  else if (!S_ISREG(info.st_mode))
+    status = lac_fail(LAC_EIO, "%s: is %s, not a file", path,
+                      S_ISDIR(info.st_mode) ? "a directory" : "a device or pipe");
+  else if ((uint64_t)info.st_size > limit_bytes)
+    status = lac_fail(LAC_ENOMEM, "%s: is %jd bytes long, at most %" PRIu64 " are allowed", path,
+                      (intmax_t)info.st_size, limit_bytes);
+  else
+    status = read_fully(out, (size_t)info.st_size, fd, path);
+  if (status == LAC_OK) *size = (size_t)info.st_size;
+  close(fd);
+  return status;
+}
+
+lac_status lac_file_blame(lac_status status, const char *path) {
+  if (status == LAC_OK) return LAC_OK;
+  return lac_fail(status, "%s: %s", path, lac_message());
+}
+
+struct lac_stage {
+  char *path, *temp;
+  int fd; // of the temporary file while lac_stage_write fills it, else -1
+  int committed;
+};
+
+lac_status lac_stage_open(lac_stage **out, const char *path) {
+  const size_t length = strlen(path);
+  lac_stage *stage;
+  if (length == 0) return lac_fail(LAC_EIO, "cannot write a file without a name");
+  LAC_TRY(lac_alloc(&stage, 1, sizeof *stage, "a staged file"));
+  stage->fd = -1;
+  lac_status status = lac_alloc(&stage->path, length + 1, 1, "a path");
+  if (status == LAC_OK) status = lac_alloc(&stage->temp, length + 32, 1, "a path");
+  if (status != LAC_OK) {
+    lac_stage_close(stage);
+    return status;
+  }
+  memcpy(stage->path, path, length);
+  snprintf(stage->temp, length + 32, "%s.tmp-%ld", path, (long)getpid());
+  *out = stage;
+  return LAC_OK;
+}
+
+const char *lac_stage_path(const lac_stage *stage) {
+  return stage->path;
+}
+
+const char *lac_stage_temp(const lac_stage *stage) {
+  return stage->temp;
+}
+
+static lac_status write_fully(int fd, const char *bytes, size_t size, const char *path) {
+  while (size > 0) {
+    const ssize_t put = write(fd, bytes, size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return fail_path(path, "write");
+    bytes += put;
+    size -= (size_t)put;
+  }
+  return LAC_OK;
+}
+
+lac_status lac_stage_write(lac_stage *stage, const void *bytes, size_t size) {
+  if (stage->fd < 0) stage->fd = open(stage->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (stage->fd < 0) return fail_path(stage->path, "create");
+  return write_fully(stage->fd, bytes, size, stage->path);
+}
+
+static lac_status close_written(lac_stage *stage) {
+  const int fd = stage->fd;
+  stage->fd = -1;
+  return fd >= 0 && close(fd) != 0 ? fail_path(stage->path, "write") : LAC_OK;
+}
+
+static lac_status sync_path(const char *path, int flags, const char *name) {
+  const int fd = open(path, flags | O_CLOEXEC);
+  if (fd < 0) return fail_path(name, "sync");
+  // a file system without a sync of directories answers EINVAL
+  const int failed = fsync(fd) != 0 && errno != EINVAL;
+  const lac_status status = failed ? fail_path(name, "sync") : LAC_OK;
+  close(fd);
+  return status;
+}
+
+lac_status lac_stage_commit(lac_stage *stage) {
+  LAC_TRY(close_written(stage));
+  LAC_TRY(sync_path(stage->temp, O_RDWR, stage->path));
+  if (rename(stage->temp, stage->path) != 0) return fail_path(stage->path, "replace");
+  stage->committed = 1;
+  char *slash = strrchr(stage->temp, '/'); // the temporary name is no longer needed: cut it
+  if (slash) slash[slash == stage->temp] = '\0';
+  return sync_path(slash ? stage->temp : ".", O_RDONLY | O_DIRECTORY, stage->path);
+}
+
+void lac_stage_close(lac_stage *stage) {
+  if (!stage) return;
+  if (stage->fd >= 0) close(stage->fd);
+  if (!stage->committed && stage->temp) unlink(stage->temp);
+  free(stage->path);
+  free(stage->temp);
+  free(stage);
+}

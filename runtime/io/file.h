@@ -1,0 +1,52 @@
+/**
+ * Whole files: read one into memory, write one so that a reader sees the old or the new, never
+ * half.
+ */
+#ifndef LAC_IO_FILE_H
+#define LAC_IO_FILE_H
+
+#include "core/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Read a regular file.
+ *
+ * @param[out] out    the bytes and a closing zero byte; freed with free()
+ * @param[out] size   bytes, without that zero
+ * @param limit_bytes refuse a longer file
+ * @return LAC_OK; LAC_EIO with the path and the reason; LAC_ENOMEM
+ */
+lac_status lac_file_read(void **out, size_t *size, const char *path, uint64_t limit_bytes);
+
+/** Put a file's name before the current message: `return lac_file_blame(status, path)`. */
+lac_status lac_file_blame(lac_status status, const char *path);
+
+/**
+ * A file about to be replaced: the writer fills the temporary file `<path>.tmp-<pid>` in the same
+ * directory; commit puts it in place. What was at the path stays whole until then.
+ */
+typedef struct lac_stage lac_stage;
+
+/** Choose the temporary name; nothing is created yet. */
+lac_status lac_stage_open(lac_stage **out, const char *path);
+
+const char *lac_stage_path(const lac_stage *stage);
+const char *lac_stage_temp(const lac_stage *stage);
+
+/** Append bytes to the temporary file; the first call creates it. */
+lac_status lac_stage_write(lac_stage *stage, const void *bytes, size_t size);
+
+/**
+ * Sync the temporary file, rename it over the path and sync the directory.
+ *
+ * @return LAC_OK; LAC_EIO, and then the path is as it was before (except when only the directory
+ *         could not be synced)
+ */
+lac_status lac_stage_commit(lac_stage *stage);
+
+/** Remove the temporary file unless it was committed; idempotent on NULL. */
+void lac_stage_close(lac_stage *stage);
+
+#endif
