@@ -22,7 +22,7 @@ additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global 
     const global float *key = keys + keys0 + (image * regions + s) * size;
     float score = 0.0f;
     if (counts)
-      for (uint c = 0; c < size; c++) score += v[v0 + c] * tanh(key[c] + q[c]);
+      for (uint c = 0; c < size; c++) score += v[v0 + c] * quick_tanh(key[c] + q[c]);
     else
       score = -INFINITY;
     wr[s] = score;
@@ -74,7 +74,7 @@ additive_bwd_scores(global float *ge, ulong ge0, global float *gquery, ulong gqu
     const global float *key = keys + keys0 + image * regions * size + c;
     float sum = 0.0f;
     for (uint s = 0; s < regions; s++) {
-      const float t = tanh(key[(ulong)s * size] + q);
+      const float t = quick_tanh(key[(ulong)s * size] + q);
       sum += ger[s] * (1.0f - t * t);
     }
     gquery[gquery0 + row * size + c] += sum * v[v0 + c];
@@ -98,7 +98,7 @@ kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *p
     float gkey = 0.0f;
     for (uint r = 0; r < each; r++) {
       const ulong row = image * each + r;
-      const float t = tanh(key + query[query0 + row * size + c]);
+      const float t = quick_tanh(key + query[query0 + row * size + c]);
       const float g = ge[ge0 + row * regions + s];
       gv += g * t;
       gkey += g * (1.0f - t * t);

@@ -52,10 +52,10 @@ kernel void reciprocal_bwd(MAP1_BWD_ARGS) MAP1_BWD(-g * v * v)
 kernel void relu_fwd(MAP1_ARGS) MAP1_FWD(v <= 0.0f ? 0.0f : v) // NaN stays NaN
 kernel void relu_bwd(MAP1_BWD_ARGS) MAP1_BWD(v > 0.0f ? g : 0.0f)
 
-kernel void tanh_fwd(MAP1_ARGS) MAP1_FWD(tanh(v))
+kernel void tanh_fwd(MAP1_ARGS) MAP1_FWD(quick_tanh(v))
 kernel void tanh_bwd(MAP1_BWD_ARGS) MAP1_BWD(g * (1.0f - v * v))
 
-kernel void sigmoid_fwd(MAP1_ARGS) MAP1_FWD(1.0f / (1.0f + exp(-v)))
+kernel void sigmoid_fwd(MAP1_ARGS) MAP1_FWD(logistic(v))
 kernel void sigmoid_bwd(MAP1_BWD_ARGS) MAP1_BWD(g * v * (1.0f - v))
 
 kernel void scale_fwd(MAP1_ARGS) MAP1_FWD(a * v + b)

@@ -4,10 +4,6 @@
  *
  *   z row:   | i: hidden | f: hidden | g: hidden | o: hidden |
  */
-inline float logistic(float v) {
-  return 1.0f / (1.0f + exp(-v));
-}
-
 kernel void lstm_cell_fwd(global float *h, ulong h0, global float *c, ulong c0, global float *gates,
                           ulong gates0, const global float *z, ulong z0,
                           const global float *c_prev, ulong c_prev0, ulong batch, ulong hidden,
@@ -16,10 +12,10 @@ kernel void lstm_cell_fwd(global float *h, ulong h0, global float *c, ulong c0, 
   if (at >= hidden) return;
   const ulong base = row * 4 * hidden + at, one = row * hidden + at;
   const float i = logistic(z[z0 + base]), f = logistic(z[z0 + base + hidden]);
-  const float g = tanh(z[z0 + base + 2 * hidden]), o = logistic(z[z0 + base + 3 * hidden]);
+  const float g = quick_tanh(z[z0 + base + 2 * hidden]), o = logistic(z[z0 + base + 3 * hidden]);
   const float cell = f * c_prev[c_prev0 + one] + i * g;
   c[c0 + one] = cell;
-  h[h0 + one] = o * tanh(cell);
+  h[h0 + one] = o * quick_tanh(cell);
   if (keep_gates) {
     gates[gates0 + base] = i;
     gates[gates0 + base + hidden] = f;
@@ -39,7 +35,7 @@ kernel void lstm_cell_bwd(global float *gz, ulong gz0, global float *gc_prev, ul
   const ulong base = row * 4 * hidden + at, one = row * hidden + at;
   const float i = gates[gates0 + base], f = gates[gates0 + base + hidden];
   const float g = gates[gates0 + base + 2 * hidden], o = gates[gates0 + base + 3 * hidden];
-  const float t = tanh(c[c0 + one]);
+  const float t = quick_tanh(c[c0 + one]);
   const float dh = with_gh ? gh[gh0 + one] : 0.0f;
   const float dc = (with_gc ? gc[gc0 + one] : 0.0f) + dh * o * (1.0f - t * t);
   gz[gz0 + base] += dc * g * i * (1.0f - i);

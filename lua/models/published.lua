@@ -75,7 +75,7 @@ local function read_parts(path)
   head:close()
   if magic:sub(1, 4) == "PK\3\4" then
     local zip <close> = lac.zip.open(path)
-    if is_pth(zip) then return lac.pth.read(path) end
+    if is_pth(zip) then return (lac.pth.read(path)) end
     local source = zip_source(path, zip)
     local tensors = read_weights(source)
     local files = {} -- the archive is closed on return, so take what may be wanted
@@ -83,7 +83,7 @@ local function read_parts(path)
     return tensors, {path = path, read = function(name) return files[name] end}
   end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
-  return lac.pth.read(path)
+  return (lac.pth.read(path))
 end
 
 -- Masks are folded into the weights they belong to: W := round(sigmoid(M)) W for trained logits, M W for

@@ -137,7 +137,8 @@ static int l_zip_read(lua_State *L) {
   lac_zip *zip = check_zip(L);
   const char *name = luaL_checkstring(L, 2);
   size_t index, size = 0;
-  if (!lac_zip_find(zip, &index, name)) luaL_error(L, "the ZIP archive has no '%s'", name);
+  if (!lac_zip_find(zip, &index, name))
+    luaL_error(L, "%s: has no entry '%s'", lac_zip_label(zip), name);
   void **bytes = bind_push_bytes(L);
   bind_try(L, lac_zip_read(zip, index, bytes, &size, lac_archive_default_limit()));
   lua_pushlstring(L, *bytes, size);

@@ -84,7 +84,7 @@ end
 function T.a_closed_zip_says_so()
   local path = shared "data/checkpoints/TINY3_UpDownLSTM__supermask__0.975__wg_120.0.zip"
   local zip = lac.zip.open(path)
-  check.fails("has no 'nothing'", function() zip:read("nothing") end)
+  check.fails(".zip: has no entry 'nothing'", function() zip:read("nothing") end)
   zip:close()
   zip:close()
   check.fails("closed ZIP archive", function() zip:names() end)
