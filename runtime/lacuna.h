@@ -22,6 +22,7 @@
 #include "ops/random.h"
 #include "ops/reduce.h"
 #include "ops/softmax.h"
+#include "ops/update.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
