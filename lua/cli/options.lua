@@ -50,7 +50,7 @@ local CONVERT = {
 local function convert(row, text)
   local kind = row.type or "string"
   local value = CONVERT[kind](text)
-  if value == nil then options.wrong('--%s needs a %s, got "%s"', row.name, kind, text) end
+  if value == nil then options.wrong('--%s needs a value of type %s, got "%s"', row.name, kind, text) end
   if row.min and value < row.min then
     options.wrong("--%s must be at least %s, got %s", row.name, row.min, text)
   end

@@ -79,7 +79,7 @@ local function make_require(folder)
       error(('require: there is no module "%s" in the library; a restricted script cannot load others '
         .. '(--trust lifts this)'):format(name), 2)
     end
-    return require(name)
+    return (require(name)) -- without the path that comes second
   end
 end
 

@@ -98,7 +98,7 @@ function Vocab:text()
   return table.concat(lines)
 end
 
-local vocab = {}
+local vocab = {pad = Vocab.pad, unk = Vocab.unk, bos = Vocab.bos, eos = Vocab.eos}
 
 --- Read the text of a word.vocab file.
 -- @tparam string text

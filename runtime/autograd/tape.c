@@ -150,9 +150,9 @@ void lac_tape_let_go(lac_tensor *x) {
 static lac_status check_backward(const lac_tape *tape, const lac_tensor *loss) {
   char text[LAC_SHAPE_TEXT];
   if (!tape->device) return lac_fail(LAC_EINVAL, "backward: the tape is closed");
-  if (!tape->record) return lac_fail(LAC_EINVAL, "backward: this scope does not record");
-  if (tape->ran)
+  if (tape->ran) // and has therefore stopped recording
     return lac_fail(LAC_EINVAL, "backward: this tape has run; open a new one for each step");
+  if (!tape->record) return lac_fail(LAC_EINVAL, "backward: this scope does not record");
   if (lac_tensor_numel(loss) != 1 || lac_tensor_dtype(loss) != LAC_F32)
     return lac_fail(LAC_EINVAL, "backward: the loss must be one float, got shape %s",
                     lac_shape_text(text, lac_tensor_shape(loss)));

@@ -110,6 +110,11 @@ int luaopen_lac(lua_State *L) {
   bind_open_layers(L);
   bind_open_reduce(L);
   bind_open_index(L);
+  bind_open_rng(L);
+  bind_open_update(L);
   bind_open_text(L);
+  bind_open_io(L);
+  bind_open_hdf5(L);
+  bind_open_json(L);
   return 1;
 }

@@ -23,7 +23,12 @@ void bind_open_ops(lua_State *L);
 void bind_open_layers(lua_State *L);
 void bind_open_reduce(lua_State *L);
 void bind_open_index(lua_State *L);
+void bind_open_rng(lua_State *L);
+void bind_open_update(lua_State *L);
 void bind_open_text(lua_State *L);
+void bind_open_io(lua_State *L);
+void bind_open_hdf5(lua_State *L);
+void bind_open_json(lua_State *L);
 
 /** Raise the message of a failed status; LAC_OK does nothing. */
 void bind_try(lua_State *L, lac_status status);

@@ -6,6 +6,7 @@
  */
 #include "bind/bind.h"
 
+#include "core/memory.h"
 #include "gemm/gemm.h"
 
 enum { PACE_BYTES = 64 << 20 };
@@ -189,6 +190,16 @@ static int l_gemm(lua_State *L) {
   return 1;
 }
 
+#ifdef LAC_FAULTS
+/* lac.fault(n) -> what was left: let the n-th allocation from now on fail; 0 switches off */
+static int l_fault(lua_State *L) {
+  const uint64_t nth = bind_check_count(L, 1);
+  lua_pushinteger(L, (lua_Integer)lac_fault_left());
+  lac_fault_set(nth);
+  return 1;
+}
+#endif
+
 void bind_open_device(lua_State *L) {
   static const luaL_Reg functions[] = {{"use", l_use},
                                        {"list", l_list},
@@ -202,6 +213,10 @@ void bind_open_device(lua_State *L) {
                                        {"gemm", l_gemm},
                                        {NULL, NULL}};
   static const luaL_Reg methods[] = {{"__gc", l_close}, {NULL, NULL}};
+#ifdef LAC_FAULTS
+  lua_pushcfunction(L, l_fault);
+  lua_setfield(L, -2, "fault");
+#endif
   bind_new_class(L, DEVICE, methods);
   device_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (device_box){0};

@@ -11,12 +11,17 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 
 static pthread_t main_thread;
 static lua_State *target;
 static volatile sig_atomic_t pending;
 static lua_Hook old_hook; // an instruction budget may be in force and has to survive a caught error
 static int old_mask, old_count;
+static struct timespec first_press;
+
+/* A wrapper may pass on what the terminal has sent already; that is not a second press. */
+static const double ONE_PRESS_SECONDS = 0.25;
 
 static void stop(lua_State *L, lua_Debug *ar) {
   (void)ar;
@@ -24,14 +29,29 @@ static void stop(lua_State *L, lua_Debug *ar) {
   luaL_error(L, "interrupted");
 }
 
+/* Code that did not heed the hook is ended the hard way, when the handler returns. */
+static void end_process(int number) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const double passed = (double)(now.tv_sec - first_press.tv_sec) +
+                        1e-9 * (double)(now.tv_nsec - first_press.tv_nsec);
+  if (passed < ONE_PRESS_SECONDS) return;
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
 static void note_signal(int number) {
   if (!pthread_equal(pthread_self(), main_thread)) {
     pthread_kill(main_thread, number);
     return;
   }
+  if (pending) {
+    end_process(number);
+    return;
+  }
   pending = 1;
+  clock_gettime(CLOCK_MONOTONIC, &first_press);
   if (!target) return;
-  signal(SIGINT, SIG_DFL); // code that does not heed the hook is ended by the next Ctrl-C
   old_hook = lua_gethook(target);
   old_mask = lua_gethookmask(target);
   old_count = lua_gethookcount(target);

@@ -14,6 +14,10 @@ int lac_fault_set(uint64_t nth) {
   return 1;
 }
 
+uint64_t lac_fault_left(void) {
+  return atomic_load(&countdown);
+}
+
 int lac_fault_due(void) {
   if (atomic_load(&countdown) == 0) return 0;
   return atomic_fetch_sub(&countdown, 1) == 1;
@@ -21,6 +25,10 @@ int lac_fault_due(void) {
 #else
 int lac_fault_set(uint64_t nth) {
   (void)nth;
+  return 0;
+}
+
+uint64_t lac_fault_left(void) {
   return 0;
 }
 

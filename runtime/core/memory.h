@@ -32,6 +32,9 @@ lac_status lac_realloc(void *inout, size_t count, size_t size, const char *what)
  */
 int lac_fault_set(uint64_t nth);
 
+/** What is left of the countdown: 0 once the allocation has failed, or where none was to fail. */
+uint64_t lac_fault_left(void);
+
 /** True when the allocation about to be made has to fail. Always false without LAC_FAULTS. */
 int lac_fault_due(void);
 

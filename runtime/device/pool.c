@@ -26,11 +26,11 @@ static bool find_class(uint32_t *out, size_t bytes) {
   return false;
 }
 
-static cl_int create_mem(lac_device *device, size_t bytes, cl_mem *out) {
+static cl_int create_mem(lac_device *device, size_t bytes, bool refuse, cl_mem *out) {
   const cl_mem_flags flags =
       CL_MEM_READ_WRITE | (device->caps.unified ? CL_MEM_ALLOC_HOST_PTR : 0);
   cl_int code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
-  if (!lac_fault_due()) *out = clCreateBuffer(device->context, flags, bytes, NULL, &code);
+  if (!refuse) *out = clCreateBuffer(device->context, flags, bytes, NULL, &code);
   return code;
 }
 
@@ -68,12 +68,13 @@ static lac_status create_buffer(lac_buffer **out, lac_device *device, uint32_t s
   const size_t size = full_bytes <= device->caps.max_alloc_bytes ? full_bytes : bytes;
   lac_buffer *buffer;
   LAC_TRY(lac_alloc(&buffer, 1, sizeof *buffer, "a buffer's record"));
-  cl_int code = create_mem(device, size, &buffer->mem);
+  const bool refuse = lac_fault_due(); // a fault is one of both attempts
+  cl_int code = create_mem(device, size, refuse, &buffer->mem);
   if (code != CL_SUCCESS) {
     if (device->pool.hook) device->pool.hook(device->pool.hook_user, bytes, true);
     clFinish(device->queue); // what is being given back may still be in use
     lac_pool_trim(device);
-    code = create_mem(device, size, &buffer->mem);
+    code = create_mem(device, size, refuse, &buffer->mem);
   }
   if (code != CL_SUCCESS) {
     free(buffer);

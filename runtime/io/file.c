@@ -2,7 +2,6 @@
  * Files by POSIX calls. A stage never removes or truncates the file at its path: that file is
  * replaced by one rename, which the file system makes atomic.
  */
-#define _POSIX_C_SOURCE 200809L
 #include "io/file.h"
 
 #include "core/memory.h"

@@ -1,5 +1,4 @@
 /* The block is read and written by POSIX calls, so that a damaged file never reaches libhdf5. */
-#define _POSIX_C_SOURCE 200809L
 #include "io/seal.h"
 
 #include "core/memory.h"

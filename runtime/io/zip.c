@@ -46,9 +46,12 @@ static lac_status new_zip(lac_zip **out, const char *label) {
 static lac_status open_source(lac_zip **out, zip_source_t *source, zip_error_t *error,
                               const char *label) {
   lac_zip *zip = NULL;
+  zip_stat_t info;
   lac_status status = LAC_OK;
   if (!source)
     status = fail_open(label, zip_error_code_zip(error));
+  else if (zip_source_stat(source, &info) == 0 && (info.valid & ZIP_STAT_SIZE) && info.size == 0)
+    status = fail_open(label, ZIP_ER_NOZIP); // libzip takes no bytes for an archive of no entries
   else
     status = new_zip(&zip, label);
   if (status == LAC_OK) {
@@ -89,6 +92,10 @@ void lac_zip_close(lac_zip *zip) {
   if (zip->archive) zip_discard(zip->archive);
   free(zip->label);
   free(zip);
+}
+
+const char *lac_zip_label(const lac_zip *zip) {
+  return zip->label;
 }
 
 size_t lac_zip_count(const lac_zip *zip) {

@@ -24,6 +24,9 @@ lac_status lac_zip_open_memory(lac_zip **out, const void *bytes, size_t size, co
 
 void lac_zip_close(lac_zip *zip);
 
+/** The path or label it was opened with, borrowed. */
+const char *lac_zip_label(const lac_zip *zip);
+
 size_t lac_zip_count(const lac_zip *zip);
 
 /** The name of an entry, borrowed; index < lac_zip_count(). */

@@ -1,0 +1,63 @@
+--- lacuna caption: captions for region features.
+local lac = require "lac"
+local beam = require "train.beam"
+local checkpoint = require "train.checkpoint"
+local features = require "data.features"
+
+local caption = {
+  summary = "print captions for images given as region features",
+  usage = "lacuna caption MODEL.h5 INPUT...",
+  options = {
+    {name = "beam", value = "N", type = "integer", min = 1, default = 2, help = "beams; 1 is greedy"},
+    {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
+    {name = "length", value = "N", type = "integer", min = 1, help = "tokens per caption at most"},
+    {name = "json", help = 'print [{"image_id": ..., "caption": ...}, ...]'},
+  },
+  arguments = {name = "MODEL INPUT", min = 2},
+  details = "An input is an array [regions, features]: .npy or .npz (one image each) or .h5 (a dataset per\n"
+    .. "image). The image's name is the file's, or the dataset's.",
+}
+
+local function decode(model, images, options)
+  local scope <close> = lac.scope()
+  local seen = model:encode(features.batch(images))
+  if options.beam == 1 then return beam.greedy(model, seen, {length = options.length}) end
+  local best = {}
+  for i, list in ipairs(beam.search(model, seen, {width = options.beam, length = options.length})) do
+    best[i] = list[1]
+  end
+  return best
+end
+
+-- COCO ids are numbers; other names stay text.
+local function image_id(name)
+  return math.tointeger(tonumber(name)) or name
+end
+
+local function read_images(paths, width)
+  local images = {}
+  for _, path in ipairs(paths) do
+    for _, image in ipairs(features.read(path, width)) do images[#images + 1] = image end
+  end
+  return images
+end
+
+function caption.run(args)
+  local found = checkpoint.load(args[1])
+  if not found.vocab then
+    error(args[1] .. ": there is no vocabulary in this model file; import it again with --vocab word.vocab", 0)
+  end
+  local options = {beam = args.beam, length = args.length or found.config.decode.length}
+  local images = read_images(table.move(args, 2, #args, 1, {}), found.config.model.features)
+  local results = {}
+  for first = 1, #images, args.batch do
+    local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})
+    for i, best in ipairs(decode(found.model, some, options)) do
+      results[#results + 1] = {image_id = image_id(some[i].id), caption = found.vocab:decode(best.ids)}
+      if not args.json then print(("%s\t%s"):format(some[i].id, results[#results].caption)) end
+    end
+  end
+  if args.json then print(lac.json.encode(results)) end
+end
+
+return caption

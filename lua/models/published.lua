@@ -1,0 +1,179 @@
+--- Published checkpoints of the reference programs -> configuration, vocabulary and parameters of ours.
+-- Tan, Chan and Chuah 2022; the files as their PyTorch program wrote them.
+--
+-- A source is the published zip, the unpacked folder, or a bare .pth or .safetensors file. Parameter names
+-- are theirs already, so nothing is renamed.
+-- @module models.published
+local lac = require "lac"
+local vocab = require "data.vocab"
+
+local published = {}
+
+-- Best first: pruned weights are what was published, masks and full weights what training left.
+local WEIGHTS = {"model_best_pruned_sparse.pth", "model_best_pruned.pth", "model_best_bin_mask.pth",
+                 "model_best.pth", "model_last.pth"}
+
+local MASK = "_pruning_mask"
+
+local function fail(path, text, ...)
+  error(path .. ": " .. text:format(...), 0)
+end
+
+local function read_file(path)
+  local file, why = io.open(path, "rb")
+  if not file then return nil, why end
+  local bytes = file:read("a")
+  file:close()
+  return bytes
+end
+
+-- A source is {path, read = function(name) -> bytes or nil}.
+local function folder_source(path)
+  return {path = path, read = function(name) return (read_file(path .. "/" .. name)) end}
+end
+
+local function zip_source(path, zip)
+  local entries = {}
+  for _, name in ipairs(zip:names()) do
+    for _, tail in ipairs {name, name:match("/(.+)$")} do entries[tail] = entries[tail] or name end
+  end
+  return {path = path, read = function(name) return entries[name] and zip:read(entries[name]) end}
+end
+
+local function is_folder(path)
+  local file = io.open(path, "rb")
+  if not file then return false end
+  local _, _, code = file:read(0)
+  file:close()
+  return code == 21 -- EISDIR
+end
+
+local function is_pth(zip)
+  for _, name in ipairs(zip:names()) do
+    if name:find("/data%.pkl$") or name == "data.pkl" then return true end
+  end
+  return false
+end
+
+-- Parameters of the best weights a source has.
+local function read_weights(source)
+  for _, name in ipairs(WEIGHTS) do
+    local bytes = source.read(name)
+    if bytes then return lac.pth.parse(bytes, source.path .. " (" .. name .. ")"), name end
+  end
+  fail(source.path, "there is no model in it (looked for %s)", table.concat(WEIGHTS, ", "))
+end
+
+local function read_parts(path)
+  if is_folder(path) then
+    local source = folder_source(path)
+    return read_weights(source), source
+  end
+  local head, why = io.open(path, "rb")
+  if not head then error("cannot open " .. why, 0) end
+  local magic = head:read(9) or ""
+  head:close()
+  if magic:sub(1, 4) == "PK\3\4" then
+    local zip <close> = lac.zip.open(path)
+    if is_pth(zip) then return (lac.pth.read(path)) end
+    local source = zip_source(path, zip)
+    local tensors = read_weights(source)
+    local files = {} -- the archive is closed on return, so take what may be wanted
+    for _, name in ipairs {"config.json", "tokenizer/word.vocab"} do files[name] = source.read(name) end
+    return tensors, {path = path, read = function(name) return files[name] end}
+  end
+  if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
+  return (lac.pth.read(path))
+end
+
+-- Masks are folded into the weights they belong to: W := round(sigmoid(M)) W for trained logits, M W for
+-- masks of zeros and ones (reference program, finalisation).
+local function fold_masks(tensors, prune_type, path)
+  for name, mask in pairs(tensors) do
+    if name:sub(-#MASK) == MASK then
+      local weight = tensors[name:sub(1, -#MASK - 1)]
+      if not weight then fail(path, "the mask %s belongs to no tensor", name) end
+      local scope <close> = lac.scope()
+      local keep = mask
+      if prune_type == "supermask" then keep = mask:sigmoid():greater(0.5) end
+      tensors[name:sub(1, -#MASK - 1)] = scope:keep(weight * keep)
+      weight:close()
+    end
+  end
+  for name, mask in pairs(tensors) do
+    if name:sub(-#MASK) == MASK then
+      mask:close()
+      tensors[name] = nil
+    end
+  end
+end
+
+local function rows(tensors, name, path)
+  local x = tensors[name]
+  if not x then fail(path, "the tensor %s is missing, so this is no Up-Down model", name) end
+  return x:shape(1), x:shape(2)
+end
+
+-- Sizes are read off the tensors: they are what has to fit.
+local function updown_config(tensors, config, path)
+  local count, embed = rows(tensors, "embed.0.weight", path)
+  local hidden, fc_features = rows(tensors, "fc_embed.0.weight", path)
+  local attention = rows(tensors, "ctx2att.weight", path)
+  local _, features = rows(tensors, "att_embed.0.weight", path)
+  local layers = 1
+  while tensors[("logit.%d.weight"):format(3 * (layers - 1))] do layers = layers + 1 end
+  return {name = "updown", vocab = count, embed = embed, hidden = hidden, attention = attention,
+          features = features, fc_features = fc_features, logit_layers = math.max(layers - 1, 1),
+          dropout = config.drop_prob_lm or 0.5}
+end
+
+local CAPTION_MODELS = {up_down_lstm = true, up_down_lstm_prune = true}
+
+local function read_config(source)
+  local text = source and source.read("config.json")
+  if not text then return {} end
+  local good, config = pcall(lac.json.decode, text)
+  if not good or type(config) ~= "table" then
+    fail(source.path, "config.json is not readable: %s", tostring(config))
+  end
+  if config.caption_model and not CAPTION_MODELS[config.caption_model] then
+    fail(source.path, 'its model "%s" is not known here; there are up_down_lstm and up_down_lstm_prune',
+      tostring(config.caption_model))
+  end
+  return config
+end
+
+local function read_vocab(source, path, file)
+  local text, why
+  if file then
+    text, why = read_file(file)
+    if not text then error("cannot open " .. why, 0) end
+  else
+    text = source and source.read("tokenizer/word.vocab")
+  end
+  if not text then return nil end
+  local good, words = pcall(vocab.parse, text)
+  if not good then fail(file or path, "the vocabulary is not readable: %s", tostring(words)) end
+  return words
+end
+
+--- Read a published checkpoint.
+-- @tparam string path zip, folder, .pth or .safetensors
+-- @tparam[opt] table options vocab: a word.vocab file; length: tokens at most when decoding
+-- @treturn table tensors (name -> tensor), config ({model, decode}), vocab (or nil)
+-- @raise one sentence that names the file and what is wrong with it
+function published.read(path, options)
+  options = options or {}
+  local tensors, source = read_parts(path)
+  local config = read_config(source)
+  fold_masks(tensors, config.prune_type, path)
+  local model = updown_config(tensors, config, path)
+  local words = read_vocab(source, path, options.vocab)
+  if words and words:size() > model.vocab then
+    fail(path, "the vocabulary has %d words, but the model only %d", words:size(), model.vocab)
+  end
+  local decode = {length = options.length or config.max_seq_length or 18}
+  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words}
+end
+
+return published

@@ -1,0 +1,91 @@
+local lac = require "lac"
+local check = require "check"
+local adam = require "optim.adam"
+
+local T = {}
+
+-- Run a task with its n-th allocation failing, for n = 1, 2, ... until none is left to fail.
+-- Every failure is one sentence about memory and gives all device bytes back.
+local function survive(task, least)
+  if not lac.fault then check.skip("a build without LAC_FAULTS") end
+  local failures = 0
+  for n = 1, 10000 do
+    collectgarbage()
+    collectgarbage()
+    lac.device.trim() -- cached buffers would be taken without an allocation
+    local before = lac.device.memory().used_bytes
+    lac.fault(n)
+    local good, message = pcall(task)
+    local left = lac.fault(0)
+    collectgarbage()
+    collectgarbage()
+    check.equal(lac.device.memory().used_bytes, before)
+    if left > 0 then
+      check.yes(good, message)
+      check.yes(failures >= least, "only " .. failures .. " allocations failed")
+      return
+    end
+    if not good then -- what is only a convenience, such as storing a program on disk, may fail in silence
+      check.yes(tostring(message):find("out of %a+ memory: wanted"), message)
+      failures = failures + 1
+    end
+  end
+  error("it never succeeded")
+end
+
+local function close_all(list)
+  for _, x in ipairs(list) do x:close() end
+end
+
+-- One step of a small network with every family of operations in it.
+local function train()
+  local g = lac.rng(1)
+  local params = {}
+  for i, shape in ipairs {{5, 4}, {12, 4}, {12, 3}, {7, 3}, {7}} do
+    local w <close> = g:normal(shape, 0, 0.5)
+    params[i] = w:clone():requires_grad(true)
+  end
+  local table_, w_x, w_h, w_out, bias = table.unpack(params)
+  local optimiser = adam.new(params, {clip_value = 0.1})
+  do
+    local tape <close> = lac.tape()
+    local x = lac.embedding(table_, lac.tensor({0, 4, 4}, "i32")):relu():dropout(0.1, g)
+    local h0, c0 = lac.zeros {3, 3}, lac.zeros {3, 3}
+    local h, c = lac.lstm_cell(lac.linear {x, w_x, h0, w_h}, c0)
+    local both = lac.concat({h, c:tanh()}, 2):slice(2, 2, 3)
+    local logits = both:linear(w_out, bias)
+    local loss = lac.xent(logits, lac.tensor({1, 0, 6}, "i32"), lac.tensor {1, 1, 0.5})
+    local extra = logits:log_softmax():max(2):mean() + logits:repeat_rows(2):topk(2):square():sum()
+    tape:backward(loss + extra * 0.01)
+  end
+  optimiser:step(0.1)
+  for _, list in pairs(optimiser:state()) do
+    if type(list[1]) == "userdata" then close_all(list) end
+  end
+  close_all(params)
+end
+
+function T.a_training_step_survives_every_failing_allocation()
+  train() -- programs are built and looked up: what is left is what every step allocates
+  survive(train, 50)
+end
+
+function T.a_fresh_device_survives_every_failing_allocation()
+  survive(function()
+    lac.device.use()
+    local x <close> = lac.tensor {1, -2}
+    local y <close> = x:relu()
+    local z <close> = y:sum()
+    check.equal(z:item(), 1)
+  end, 10)
+end
+
+function T.reading_a_view_survives_every_failing_allocation()
+  survive(function()
+    local x <close> = lac.tensor {{1, 2}, {3, 4}}
+    local t <close> = x:transpose()
+    check.equal(t, {{1, 3}, {2, 4}})
+  end, 4)
+end
+
+return T
