@@ -177,6 +177,10 @@ static double median(const candidate *c) {
   return c->ms[ROUNDS * CALLS / 2];
 }
 
+static double spread(const candidate *c) {
+  return (c->ms[ROUNDS * CALLS * 3 / 4] - c->ms[ROUNDS * CALLS / 4]) / median(c);
+}
+
 static void measure(candidate *candidates, int count, shape *s) {
   for (int round = 0; round < ROUNDS; round++)
     for (int i = 0; i < count; i++)
@@ -188,9 +192,8 @@ static void measure(candidate *candidates, int count, shape *s) {
 static void print_rows(const candidate *candidates, int count) {
   for (int i = 0; i < count; i++) {
     const candidate *c = &candidates[i];
-    const double spread = c->ms[ROUNDS * CALLS * 3 / 4] - c->ms[ROUNDS * CALLS / 4];
     printf("  %-34s %8.3f ms   best %8.3f   spread %3.0f%%   %5.2fx\n", c->name, median(c),
-           c->ms[0], 100 * spread / median(c), median(c) / median(candidates));
+           c->ms[0], 100 * spread(c), median(c) / median(candidates));
   }
 }
 
@@ -212,6 +215,9 @@ static bool measure_step(void) {
   const bool holds = median(&candidates[2]) <= limit;
   printf("  product + cell %.3f ms, at most 1.1 x %.3f + 0.2 = %.3f ms: %s\n",
          median(&candidates[2]), median(&candidates[0]), limit, holds ? "holds" : "DOES NOT HOLD");
+  if (spread(&candidates[0]) > 0.25)
+    printf("  the bare call itself varies by %.0f%%: other programs are busy, measure again\n",
+           100 * spread(&candidates[0]));
   return holds;
 }
 
