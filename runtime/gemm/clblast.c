@@ -71,5 +71,11 @@ static lac_status product(lac_device *device, const lac_gemm_args *g) {
   return code == CLBlastSuccess ? LAC_OK : fail_clblast(device, code);
 }
 
+/* Left to the end of the process, CLBlast would give its programs back to a driver that may be
+ * gone. */
+static void clear_cache(void) {
+  CLBlastClearCache();
+}
+
 const lac_gemm_provider lac_gemm_clblast = {
-    .name = "clblast", .bid = bid, .probe = probe, .product = product};
+    .name = "clblast", .bid = bid, .probe = probe, .product = product, .close = clear_cache};

@@ -22,6 +22,7 @@
 typedef struct gemm_state {
   const lac_gemm_provider *provider; // NULL until the first product
   lac_workers *workers;              // NULL until the first that needs them
+  void (*close)(void);               // of the one provider whose library keeps things, once tried
 } gemm_state;
 
 struct lac_prepared {
@@ -38,6 +39,7 @@ static const lac_gemm_provider *const rows[PROVIDERS] = {&lac_gemm_host, &lac_ge
 static void release_state(void *state) {
   gemm_state *s = state;
   lac_workers_release(s->workers);
+  if (s->close) s->close();
   free(s);
 }
 
@@ -105,8 +107,11 @@ static lac_status try_product(const lac_gemm_provider *provider, lac_device *dev
 }
 
 lac_status lac_gemm_try(const lac_gemm_provider *provider, lac_device *device) {
+  gemm_state *state;
   lac_buffer *room = NULL;
+  LAC_TRY(get_state(&state, device));
   LAC_TRY(provider->probe(device));
+  if (provider->close) state->close = provider->close;
   LAC_TRY(lac_buffer_new(&room, device, (TRIAL_A + TRIAL_B + TRIAL_C) * sizeof(float),
                          "a trial product"));
   lac_status status = try_product(provider, device, room, false, 0);

@@ -51,6 +51,9 @@ typedef struct lac_gemm_provider {
   /** product() with the buffer that prepare() gave; args->b is still the weights. */
   lac_status (*product_prepared)(lac_device *device, const lac_gemm_args *args,
                                  lac_buffer *prepared);
+  /** Drop what the provider's library keeps of devices; on the end of a device it served. Or NULL.
+   */
+  void (*close)(void);
 } lac_gemm_provider;
 
 /**

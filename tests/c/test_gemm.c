@@ -1,4 +1,5 @@
 /* Matrix products: every provider against a plain triple loop and against the others. */
+#include "check.h"
 #include "core/memory.h"
 #include "device/pool.h"
 #include "gemm/blas.h"
@@ -9,13 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int passed, failed;
-
-static void check(bool right, const char *name, const char *what) {
-  if (!right) printf("FAILED %s: %s\n", name, what);
-  *(right ? &passed : &failed) += 1;
-}
 
 static lac_device *device;
 static bool simulated; // Oclgrind: some 2 us per work item, so small shapes
@@ -156,9 +150,9 @@ static void find_working(void) {
       working[workings++] = *name;
     else
       printf("%s skipped: %s\n", *name, lac_message());
-    check(status == LAC_OK || status == LAC_EUNSUPPORTED, __func__, lac_message());
+    check_that(status == LAC_OK || status == LAC_EUNSUPPORTED, __LINE__, lac_message(), NULL);
   }
-  check(workings > 0, __func__, "no provider works");
+  check_that(workings > 0, __LINE__, "no provider works", NULL);
 }
 
 static void describe(char *text, size_t bytes, const char *provider, const lac_gemm_args *g) {
@@ -169,16 +163,19 @@ static void describe(char *text, size_t bytes, const char *provider, const lac_g
 }
 
 /* All providers against the triple loop, and each against the one before; `p` is freed. */
-static void compare_all(const char *name, product p, bool prepared) {
+static void compare_all(product p, bool prepared) {
   char text[200];
   float *got = new_floats(p.c_count), *last = new_floats(p.c_count);
   for (int i = 0; i < workings; i++) {
     describe(text, sizeof text, working[i], &p.g);
-    check(lac_gemm_use(device, working[i]) == LAC_OK, name, "provider stopped working");
+    check_that(lac_gemm_use(device, working[i]) == LAC_OK, __LINE__, "provider stopped working",
+               NULL);
     const lac_status status = run_product(&p, prepared, got);
-    check(status == LAC_OK, name, status == LAC_OK ? "" : lac_message());
-    check(is_close(got, p.right, p.c_count, tolerance(&p)), name, text);
-    if (i > 0) check(is_close(got, last, p.c_count, 2 * tolerance(&p)), name, "providers differ");
+    check_that(status == LAC_OK, __LINE__, status == LAC_OK ? "" : lac_message(), NULL);
+    check_that(is_close(got, p.right, p.c_count, tolerance(&p)), __LINE__, text, NULL);
+    if (i > 0)
+      check_that(is_close(got, last, p.c_count, 2 * tolerance(&p)), __LINE__, "providers differ",
+                 NULL);
     memcpy(last, got, p.c_count * sizeof *got);
   }
   free(got);
@@ -205,8 +202,7 @@ static void products_of_odd_shapes_are_right(void) {
   for (int m = 0; m < count; m++)
     for (int n = 0; n < count; n++)
       for (int k = 0; k < count; k++) // the transposes take turns here, all four come below
-        compare_all(__func__,
-                    make_product(sizes(odd[m], odd[n], odd[k], turn++ % 4), tight, tight, tight),
+        compare_all(make_product(sizes(odd[m], odd[n], odd[k], turn++ % 4), tight, tight, tight),
                     false);
 }
 
@@ -215,8 +211,7 @@ static void transposes_offsets_and_long_rows_are_right(void) {
   for (int s = 0; s < (simulated ? 3 : 4); s++)
     for (int transposes = 0; transposes < 4; transposes++) {
       const lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], transposes);
-      compare_all(__func__,
-                  make_product(g, (layout){3, 2, 0}, (layout){7, 5, 0}, (layout){11, 4, 0}), false);
+      compare_all(make_product(g, (layout){3, 2, 0}, (layout){7, 5, 0}, (layout){11, 4, 0}), false);
     }
 }
 
@@ -228,7 +223,7 @@ static void alpha_and_beta_are_obeyed(void) {
       lac_gemm_args g = sizes(shape == 1 ? 1 : 19, shape == 2 ? 1 : 35, 18, shape);
       g.alpha = factors[i][0];
       g.beta = factors[i][1];
-      compare_all(__func__, make_product(g, (layout){0, 1, 0}, tight, (layout){2, 3, 0}), false);
+      compare_all(make_product(g, (layout){0, 1, 0}, tight, (layout){2, 3, 0}), false);
     }
 }
 
@@ -239,15 +234,12 @@ static void a_batch_repeats_the_product(void) {
       lac_gemm_args g = sizes(5, 18, 7, transposes);
       g.batch = batches[i];
       g.beta = i % 2 ? 1 : 0;
-      compare_all(__func__,
-                  make_product(g, (layout){1, 0, 5 * 7}, (layout){0, 0, 7 * 18 + 3},
+      compare_all(make_product(g, (layout){1, 0, 5 * 7}, (layout){0, 0, 7 * 18 + 3},
                                (layout){4, 0, 5 * 18 + 1}),
                   false);
       // A or B the same for all
-      compare_all(__func__, make_product(g, tight, (layout){0, 0, 7 * 18}, (layout){0, 0, 5 * 18}),
-                  false);
-      compare_all(__func__, make_product(g, (layout){0, 0, 5 * 7}, tight, (layout){0, 0, 5 * 18}),
-                  false);
+      compare_all(make_product(g, tight, (layout){0, 0, 7 * 18}, (layout){0, 0, 5 * 18}), false);
+      compare_all(make_product(g, (layout){0, 0, 5 * 7}, tight, (layout){0, 0, 5 * 18}), false);
     }
 }
 
@@ -255,11 +247,10 @@ static void heads_side_by_side_are_a_batch(void) {
   // [rows, heads, width] products of every head: rows longer than a head, heads one width apart
   lac_gemm_args g = sizes(6, 5, 8, 2);
   g.batch = 4;
-  compare_all(__func__,
-              make_product(g, (layout){0, 3 * 8, 8}, (layout){0, 3 * 8, 8}, (layout){0, 0, 6 * 5}),
+  compare_all(make_product(g, (layout){0, 3 * 8, 8}, (layout){0, 3 * 8, 8}, (layout){0, 0, 6 * 5}),
               false);
-  compare_all(__func__, // and the results side by side
-              make_product(g, (layout){0, 0, 6 * 8}, tight, (layout){0, 3 * 5, 5}), false);
+  compare_all( // and the results side by side
+      make_product(g, (layout){0, 0, 6 * 8}, tight, (layout){0, 3 * 5, 5}), false);
 }
 
 static void large_products_are_cut_right(void) {
@@ -268,14 +259,12 @@ static void large_products_are_cut_right(void) {
                                        {1000, 1, 600}, {257, 259, 64}, {15, 18, 3000}};
   for (int s = 0; s < 6; s++) {
     compare_all(
-        __func__,
         make_product(sizes(shapes[s][0], shapes[s][1], shapes[s][2], s), tight, tight, tight),
         false);
   }
   lac_gemm_args g = sizes(40, 50, 60, 2); // a batch large enough to be shared out
   g.batch = 37;
-  compare_all(__func__,
-              make_product(g, (layout){0, 0, 2400}, (layout){0, 0, 3000}, (layout){0, 0, 2000}),
+  compare_all(make_product(g, (layout){0, 0, 2400}, (layout){0, 0, 3000}, (layout){0, 0, 2000}),
               false);
 }
 
@@ -285,14 +274,15 @@ static void any_number_of_workers_cuts_right(void) {
   static const uint32_t counts[] = {1, 2, 3, 4, 6, 7, 8};
   for (int w = 0; w < 7; w++) {
     lac_workers *workers = NULL;
-    check(lac_workers_new(&workers, counts[w]) == LAC_OK, __func__, lac_message());
+    check_that(lac_workers_new(&workers, counts[w]) == LAC_OK, __LINE__, lac_message(), NULL);
     for (int s = 0; s < 6; s++)
       for (uint64_t batch = 1; batch < 30; batch = batch * 2 + 1) {
         lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], s + w);
         g.batch = batch;
         product p = make_product(g, tight, tight, (layout){1, 2, g.m * (g.n + 2)});
         lac_blas_multiply(workers, &p.g, p.a, p.b, p.c);
-        check(is_close(p.c, p.right, p.c_count, tolerance(&p)), __func__, "a block is wrong");
+        check_that(is_close(p.c, p.right, p.c_count, tolerance(&p)), __LINE__, "a block is wrong",
+                   NULL);
         free_product(&p);
       }
     lac_workers_release(workers);
@@ -310,19 +300,17 @@ static void prepared_weights_give_the_same_products(void) {
         lac_gemm_args g = sizes(rows[r], outs[o], ins[i], 2 + (r + o + i) % 2);
         if ((r + o) % 3 == 1) g.alpha = -2;
         if ((o + i) % 3 == 2) g.beta = 0.5f;
-        compare_all(__func__,
-                    make_product(g, (layout){1, 2, 0}, (layout){3, 1, 0}, (layout){2, 3, 0}), true);
+        compare_all(make_product(g, (layout){1, 2, 0}, (layout){3, 1, 0}, (layout){2, 3, 0}), true);
       }
   if (simulated) return;
-  compare_all(__func__, make_product(sizes(7, 700, 600, 2), tight, tight, tight), true);
+  compare_all(make_product(sizes(7, 700, 600, 2), tight, tight, tight), true);
   lac_gemm_args g = sizes(5, 33, 20, 2);
   g.batch = 3;
-  compare_all(__func__, make_product(g, (layout){0, 0, 100}, tight, (layout){0, 0, 165}), true);
+  compare_all(make_product(g, (layout){0, 0, 100}, tight, (layout){0, 0, 165}), true);
 }
 
 static void weights_are_prepared_in_queue_order(void) {
   product p = make_product(sizes(4, 40, 30, 2), tight, tight, tight);
-  lac_buffer *wrong = upload(p.right, 40 * 30 < p.c_count ? 40 * 30 : p.c_count);
   lac_gemm_args g = p.g;
   lac_prepared *w = NULL;
   float *got = new_floats(p.c_count), *zeros = new_floats(p.b_count);
@@ -332,17 +320,20 @@ static void weights_are_prepared_in_queue_order(void) {
   g.c.buffer = upload(p.c, p.c_count);
   lac_buffer *source = upload(p.b, p.b_count);
   const size_t bytes = p.b_count * sizeof(float);
-  // enqueued only: the weights arrive, are packed, are overwritten, and the product is of the old
-  // ones
-  check(lac_buffer_copy(g.b.buffer, 0, source, 0, bytes) == LAC_OK, __func__, "copy");
-  check(lac_gemm_prepare(&w, device, &g.b, g.n, g.k) == LAC_OK, __func__, "prepare");
-  if (w) check(lac_buffer_fill(g.b.buffer, 0, bytes, &(float){0}) == LAC_OK, __func__, "fill");
-  check(lac_gemm_prepared(device, &g, w) == LAC_OK, __func__, "product");
+  // only enqueued: the weights arrive, are packed and overwritten; the product is of the old ones
+  check_that(lac_buffer_copy(g.b.buffer, 0, source, 0, bytes) == LAC_OK, __LINE__, "copy", NULL);
+  check_that(lac_gemm_prepare(&w, device, &g.b, g.n, g.k) == LAC_OK, __LINE__, "prepare", NULL);
+  if (w)
+    check_that(lac_buffer_fill(g.b.buffer, 0, bytes, &(float){0}) == LAC_OK, __LINE__, "fill",
+               NULL);
+  check_that(lac_gemm_prepared(device, &g, w) == LAC_OK, __LINE__, "product", NULL);
   lac_gemm_release(w); // while the product may still be waiting in the queue
-  check(lac_buffer_read(g.c.buffer, 0, got, p.c_count * sizeof *got) == LAC_OK, __func__, "read");
-  check(is_close(got, p.right, p.c_count, tolerance(&p)), __func__, "other weights were used");
-  lac_buffer *const all[] = {g.a.buffer, g.b.buffer, g.c.buffer, source, wrong};
-  for (int i = 0; i < 5; i++)
+  check_that(lac_buffer_read(g.c.buffer, 0, got, p.c_count * sizeof *got) == LAC_OK, __LINE__,
+             "read", NULL);
+  check_that(is_close(got, p.right, p.c_count, tolerance(&p)), __LINE__, "other weights were used",
+             NULL);
+  lac_buffer *const all[] = {g.a.buffer, g.b.buffer, g.c.buffer, source};
+  for (int i = 0; i < 4; i++)
     lac_buffer_release(all[i]);
   free(got);
   free(zeros);
@@ -379,7 +370,8 @@ static void every_kind_of_instructions_gives_the_same(void) {
                                     .y = p.c,
                                     .y_row = g.n};
       lac_packed_product(&args, 0, panels);
-      check(is_close(p.c, p.right, p.c_count, tolerance(&p)), __func__, "a product is wrong");
+      check_that(is_close(p.c, p.right, p.c_count, tolerance(&p)), __LINE__, "a product is wrong",
+                 NULL);
       free(w);
       free_product(&p);
     }
@@ -390,12 +382,11 @@ static void empty_products_do_nothing(void) {
   static const uint64_t shapes[][3] = {{0, 5, 3}, {5, 0, 3}, {0, 0, 0}};
   for (int s = 0; s < 3; s++)
     compare_all(
-        __func__,
         make_product(sizes(shapes[s][0], shapes[s][1], shapes[s][2], 0), tight, tight, tight),
         false);
   lac_gemm_args g = sizes(3, 4, 5, 0);
   g.batch = 0;
-  compare_all(__func__, make_product(g, tight, tight, tight), false);
+  compare_all(make_product(g, tight, tight, tight), false);
 }
 
 static void a_product_without_terms_scales_c(void) {
@@ -403,16 +394,16 @@ static void a_product_without_terms_scales_c(void) {
     lac_gemm_args g = sizes(35, 6, 0, i);
     g.beta = (float)i / 2;
     g.batch = 2;
-    compare_all(__func__, make_product(g, tight, tight, (layout){1, 2, 35 * 8}), false);
+    compare_all(make_product(g, tight, tight, (layout){1, 2, 35 * 8}), false);
   }
   // empty operands have no memory
   float c[6] = {1, 2, 3, 4, 5, 6};
   lac_gemm_args g = sizes(2, 3, 0, 0);
   g.beta = 2;
   g.c = (lac_matrix){upload(c, 6), 0, 3};
-  check(lac_gemm(device, &g) == LAC_OK, __func__, lac_message());
-  check(lac_buffer_read(g.c.buffer, 0, c, sizeof c) == LAC_OK && c[0] == 2 && c[5] == 12, __func__,
-        "not scaled");
+  check_that(lac_gemm(device, &g) == LAC_OK, __LINE__, lac_message(), NULL);
+  check_that(lac_buffer_read(g.c.buffer, 0, c, sizeof c) == LAC_OK && c[0] == 2 && c[5] == 12,
+             __LINE__, "not scaled", NULL);
   lac_buffer_release(g.c.buffer);
 }
 
@@ -436,7 +427,7 @@ static void a_matrix_times_itself_transposed_is_right(void) {
         right &= fabsf(sum - got[i * M + j]) < limit;
       }
   }
-  check(right, __func__, "wrong with A and B in one buffer");
+  check_that(right, __LINE__, "wrong with A and B in one buffer", NULL);
   lac_buffer_release(in);
   lac_buffer_release(out);
 }
@@ -444,41 +435,42 @@ static void a_matrix_times_itself_transposed_is_right(void) {
 static void sizes_beyond_31_bits_are_refused(void) {
   lac_gemm_args g = sizes(1, 1, 1, 0);
   g.a.ld = (uint64_t)1 << 31;
-  check(lac_gemm(device, &g) == LAC_EUNSUPPORTED && strstr(lac_message(), "2147483648"), __func__,
-        lac_message());
+  check_that(lac_gemm(device, &g) == LAC_EUNSUPPORTED && strstr(lac_message(), "2147483648"),
+             __LINE__, lac_message(), NULL);
 }
 
 static void unknown_providers_are_refused_with_the_list(void) {
   const char *before = NULL, *after = NULL;
   lac_gemm_name(device, &before);
-  check(lac_gemm_use(device, "cublas") == LAC_EINVAL, __func__, "accepted");
-  check(strstr(lac_message(), "\"cublas\"") && strstr(lac_message(), "host, clblast, tiled"),
-        __func__, lac_message());
-  check(lac_gemm_name(device, &after) == LAC_OK && before == after, __func__, "the choice changed");
+  check_that(lac_gemm_use(device, "cublas") == LAC_EINVAL, __LINE__, "accepted", NULL);
+  check_that(strstr(lac_message(), "\"cublas\"") && strstr(lac_message(), "host, clblast, tiled"),
+             __LINE__, lac_message(), NULL);
+  check_that(lac_gemm_name(device, &after) == LAC_OK && before == after, __LINE__,
+             "the choice changed", NULL);
 }
 
 static void the_automatic_choice_suits_the_device(void) {
   const char *name = "";
-  check(lac_gemm_use(device, NULL) == LAC_OK && lac_gemm_name(device, &name) == LAC_OK, __func__,
-        lac_message());
+  check_that(lac_gemm_use(device, NULL) == LAC_OK && lac_gemm_name(device, &name) == LAC_OK,
+             __LINE__, lac_message(), NULL);
   if (lac_device_caps(device)->is_cpu)
-    check(strcmp(name, "host") == 0, __func__, "a CPU device is not served by the host");
+    check_that(strcmp(name, "host") == 0, __LINE__, "a CPU device is not served by the host", NULL);
   else
-    check(strcmp(name, "host") != 0, __func__, "the host serves what is no CPU");
+    check_that(strcmp(name, "host") != 0, __LINE__, "the host serves what is no CPU", NULL);
 }
 
 static void the_environment_chooses(void) {
   lac_device *other = NULL;
   const char *name = "";
   setenv("LACUNA_GEMM", "tiled", 1);
-  check(lac_device_open(&other, NULL) == LAC_OK && lac_gemm_name(other, &name) == LAC_OK &&
-            strcmp(name, "tiled") == 0,
-        __func__, "LACUNA_GEMM=tiled was not obeyed");
+  check_that(lac_device_open(&other, NULL) == LAC_OK && lac_gemm_name(other, &name) == LAC_OK &&
+                 strcmp(name, "tiled") == 0,
+             __LINE__, "LACUNA_GEMM=tiled was not obeyed", NULL);
   lac_device_release(other);
   other = NULL;
   setenv("LACUNA_GEMM", "mkl", 1);
-  check(lac_device_open(&other, NULL) == LAC_OK && lac_gemm_name(other, &name) == LAC_EINVAL,
-        __func__, "LACUNA_GEMM=mkl was accepted");
+  check_that(lac_device_open(&other, NULL) == LAC_OK && lac_gemm_name(other, &name) == LAC_EINVAL,
+             __LINE__, "LACUNA_GEMM=mkl was accepted", NULL);
   lac_device_release(other);
   unsetenv("LACUNA_GEMM");
 }
@@ -502,8 +494,8 @@ static lac_status multiply_badly(lac_device *unused, const lac_gemm_args *g) {
 static void a_provider_that_computes_wrongly_is_refused_by_name(void) {
   const lac_gemm_provider bad = {
       .name = "abacus", .bid = bid_nothing, .probe = probe_well, .product = multiply_badly};
-  check(lac_gemm_try(&bad, device) == LAC_EUNSUPPORTED, __func__, "it passed the trial");
-  check(strstr(lac_message(), "abacus computes wrongly on"), __func__, lac_message());
+  check_that(lac_gemm_try(&bad, device) == LAC_EUNSUPPORTED, __LINE__, "it passed the trial", NULL);
+  check_that(strstr(lac_message(), "abacus computes wrongly on"), __LINE__, lac_message(), NULL);
 }
 
 /* One device from its first product to its end, with the nth allocation failing. */
@@ -540,12 +532,12 @@ static void failing_allocations_are_passed_on(void) {
   }
   for (uint64_t nth = 1; nth <= TRIES; nth++) {
     status = work_with_fault(nth);
-    check(status == LAC_OK || status == LAC_ENOMEM, __func__, lac_message());
+    check_that(status == LAC_OK || status == LAC_ENOMEM, __LINE__, lac_message(), NULL);
     refused += status == LAC_ENOMEM; // device memory is asked for twice and then there
   }
-  check(status == LAC_OK, __func__, "there are more allocations than tries");
-  check(refused >= 5, __func__,
-        "the state, trial, threads, panels and record were not all refused");
+  check_that(status == LAC_OK, __LINE__, "there are more allocations than tries", NULL);
+  check_that(refused >= 5, __LINE__,
+             "the state, trial, threads, panels and record were not all refused", NULL);
   device = before;
 }
 
@@ -556,30 +548,29 @@ int main(void) {
   }
   simulated = strstr(lac_device_caps(device)->platform, "Oclgrind") != NULL;
   printf("on %s\n", lac_device_caps(device)->name);
-  find_working();
-  the_automatic_choice_suits_the_device();
-  products_of_odd_shapes_are_right();
-  transposes_offsets_and_long_rows_are_right();
-  alpha_and_beta_are_obeyed();
-  a_batch_repeats_the_product();
-  heads_side_by_side_are_a_batch();
-  large_products_are_cut_right();
-  if (!simulated) any_number_of_workers_cuts_right();
-  prepared_weights_give_the_same_products();
-  weights_are_prepared_in_queue_order();
-  every_kind_of_instructions_gives_the_same();
-  empty_products_do_nothing();
-  a_product_without_terms_scales_c();
-  a_matrix_times_itself_transposed_is_right();
-  sizes_beyond_31_bits_are_refused();
-  unknown_providers_are_refused_with_the_list();
-  the_environment_chooses();
-  a_provider_that_computes_wrongly_is_refused_by_name();
-  failing_allocations_are_passed_on();
+  RUN(find_working);
+  RUN(the_automatic_choice_suits_the_device);
+  RUN(products_of_odd_shapes_are_right);
+  RUN(transposes_offsets_and_long_rows_are_right);
+  RUN(alpha_and_beta_are_obeyed);
+  RUN(a_batch_repeats_the_product);
+  RUN(heads_side_by_side_are_a_batch);
+  RUN(large_products_are_cut_right);
+  if (!simulated) RUN(any_number_of_workers_cuts_right);
+  RUN(prepared_weights_give_the_same_products);
+  RUN(weights_are_prepared_in_queue_order);
+  RUN(every_kind_of_instructions_gives_the_same);
+  RUN(empty_products_do_nothing);
+  RUN(a_product_without_terms_scales_c);
+  RUN(a_matrix_times_itself_transposed_is_right);
+  RUN(sizes_beyond_31_bits_are_refused);
+  RUN(unknown_providers_are_refused_with_the_list);
+  RUN(the_environment_chooses);
+  RUN(a_provider_that_computes_wrongly_is_refused_by_name);
+  RUN(failing_allocations_are_passed_on);
   lac_pool_stats stats;
   lac_pool_stats_get(device, &stats);
-  check(stats.used_buffers == 0, "main", "device buffers were left behind");
+  check_that(stats.used_buffers == 0, __LINE__, "device buffers were left behind", NULL);
   lac_device_release(device);
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  return check_finish();
 }
