@@ -179,13 +179,13 @@ function check.shared(path)
   return full
 end
 
---- Run the executable; what does not end within a minute is stopped with status 124.
+--- Run the executable; what does not end within two minutes is stopped with status 124.
 -- @tparam string arguments shell text after the program's name
 -- @tparam[opt=""] string before shell text before it: VARIABLE=value, or a program that starts it
 -- @treturn number exit status
 -- @treturn string what it printed, standard error included
 function check.run(arguments, before)
-  local command = ("timeout 60 env %s %s %s"):format(before or "", settings.lacuna, arguments)
+  local command = ("timeout 120 env %s %s %s"):format(before or "", settings.lacuna, arguments)
   local pipe = assert(io.popen(command .. " 2>&1; echo \"=$?\""))
   local all = pipe:read("a")
   pipe:close()

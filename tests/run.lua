@@ -10,6 +10,7 @@ package.path = root .. "/?.lua;" .. package.path
 
 local lac = require "lac"
 local check = require "check"
+local clock = clock -- luacheck: globals clock
 
 local OPERATORS = {device = true, tensor = true, autograd = true, ops = true, layers = true}
 
@@ -23,6 +24,7 @@ check.settings.lacuna = build .. "/bin/lacuna"
 check.settings.shared = os.getenv("LACUNA_SHARED") or root .. "/../../shared"
 
 local passed, failed, skipped = 0, 0, 0
+local SLOW = 10 -- seconds; slower tests are named, since the whole suite should stay short
 
 local function list(command)
   local pipe = assert(io.popen(command))
@@ -44,12 +46,13 @@ local function used_bytes()
 end
 
 local function run_test(name, test)
-  local before = used_bytes()
+  local before, start = used_bytes(), clock()
   local good, message = xpcall(test, function(raised)
     if type(raised) == "table" then return raised end
     return (debug.traceback(raised, 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", ""))
   end)
   local after = used_bytes()
+  if clock() - start > SLOW then print(("slow    %s: %.1f s"):format(name, clock() - start)) end
   local reason = not good and check.skip_reason(message)
   if reason then
     skipped = skipped + 1

@@ -107,12 +107,16 @@ static void multiply_panels(void *arg, uint32_t part) {
 static void run_prepared(void *args) {
   host_job *job = args;
   const lac_gemm_args *g = &job->g;
+  const uint32_t workers = lac_workers_count(job->workers);
   const uint64_t panels = lac_packed_panels(g->n);
-  const uint32_t parts = 4 * lac_workers_count(job->workers);
   job->a += g->a.offset;
   job->c += g->c.offset;
-  job->parts = panels < parts ? (uint32_t)panels : parts;
-  if (g->m * g->n * g->k < LAC_ALONE_BELOW) job->parts = 1;
+  // every part packs x again: more parts than workers only where each keeps many panels
+  uint64_t parts = panels / 16;
+  if (parts < workers) parts = workers;
+  if (parts > 4 * workers) parts = 4 * workers;
+  if (parts > panels) parts = panels;
+  job->parts = g->m * g->n * g->k < LAC_ALONE_BELOW ? 1 : (uint32_t)parts;
   lac_workers_run(job->workers, multiply_panels, job, job->parts);
 }
 

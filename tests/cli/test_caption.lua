@@ -75,6 +75,8 @@ function T.every_product_provider_gives_the_same_captions()
   files.with_folder(function(folder)
     for _, zip in ipairs {XE, SCST} do
       local model = import(folder, zip)
+      local status, text = check.run(("caption %s %s"):format(model, inputs()), "LACUNA_GEMM=nonsense")
+      check.yes(status == 1 and text:find("nonsense"), "the provider is not read from the environment: " .. text)
       for _, width in ipairs {1, 2, 3, 5} do
         local plain = captions(model, "--beam " .. width)
         for _, provider in ipairs {"clblast", "tiled"} do
