@@ -71,7 +71,7 @@ local function walk_close(got, want, tolerance, relative, path)
   if type(got) ~= "number" then return path .. ": not a number: " .. show(got) end
   if got ~= got and want ~= want then return nil end -- NaN where NaN is expected
   if got == want then return nil end -- infinities
-  if not (math.abs(got - want) <= tolerance + relative * math.abs(want)) then
+  if not (math.abs(got - want) <= tolerance + relative * math.abs(want)) then -- luacheck: ignore 581 (NaN)
     return string.format("at %s: expected %.9g, got %.9g (off by %.3g)", path, want, got,
                          math.abs(got - want))
   end
@@ -158,7 +158,7 @@ function check.grad(fn, inputs, options)
       values[j] = saved
       local numeric = (side[1] - side[2]) / (2 * step)
       local got = grads[i][j]
-      if not (math.abs(got - numeric) <= tolerance * (1 + math.abs(numeric))) then
+      if not (math.abs(got - numeric) <= tolerance * (1 + math.abs(numeric))) then -- luacheck: ignore 581 (NaN)
         error(string.format("gradient of input %d, element %d: rule says %.6g, differences say %.6g",
                             i, j, got, numeric), 2)
       end

@@ -17,7 +17,7 @@ local OPERATORS = {device = true, tensor = true, autograd = true, ops = true, la
 local mode = os.getenv("LACUNA_TEST_MODE") or "all"
 local build = os.getenv("LACUNA_TEST_BUILD") or "build"
 local pattern = arg and arg[1]
-check.settings.root = root .. "/.."
+check.settings.root = root .. "/.." -- of the source
 check.settings.build = build
 check.settings.mode = mode
 check.settings.lacuna = build .. "/bin/lacuna"

@@ -40,6 +40,19 @@ function Module:parameters()
   return visit(self, "", {})
 end
 
+--- The values of all parameters, in canonical order: what an optimiser takes.
+-- @treturn table list of tensors
+function Module:values()
+  local values = {}
+  for i, p in ipairs(self:parameters()) do values[i] = p.param.value end
+  return values
+end
+
+--- Forget all gradients, which otherwise add up from step to step.
+function Module:zero_grad()
+  for _, value in ipairs(self:values()) do value:zero_grad() end
+end
+
 --- Draw every parameter's initial value.
 -- @tparam rng rng each parameter draws from a stream of its own, named after it
 function Module:initialise(rng)

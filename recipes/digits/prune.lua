@@ -34,7 +34,7 @@ end
 -- A digit as SIDE * SIDE numbers: slanted, scaled, shifted, with strokes of some width, and noise.
 local function draw(digit, numbers)
   local slant, scale, width = 0.5 * numbers() - 0.25, 0.75 + 0.35 * numbers(), 0.05 + 0.06 * numbers()
-  local shift_x, shift_y, noise = 0.3 * numbers() - 0.15, 0.3 * numbers() - 0.15, 0.5
+  local shift_x, shift_y, noise = 0.2 * numbers() - 0.1, 0.2 * numbers() - 0.1, 0.4
   local segments = {}
   for _, line in ipairs(STROKES[digit]) do
     for i = 1, #line - 3, 2 do
@@ -97,7 +97,7 @@ local function identity(n)
 end
 
 local function train(model, data, epochs, lr, rng)
-  local optimiser = adam.new(model:parameters(), {})
+  local optimiser = adam.new(model:values())
   local steps = epochs * (data.count // BATCH)
   local step = 0
   for _ = 1, epochs do
@@ -108,6 +108,7 @@ local function train(model, data, epochs, lr, rng)
       local x, y, n = batch(data, order, first)
       tape:backward(lac.xent(model(x), y, lac.zeros({n}):fill(1)))
       optimiser:step(lr * 0.5 * (1 + math.cos(math.pi * step / steps)))
+      model:zero_grad()
       step = step + 1
     end
   end
@@ -175,12 +176,12 @@ local shuffles = rng:fork "order"
 
 print(("%-26s %10s %9s %11s %10s"):format("", "sparsity", "weights", "accuracy", "time"))
 start = clock()
-train(model, data, 12, 2e-3, shuffles)
+train(model, data, 30, 2e-3, shuffles)
 row("dense", model, test, clock() - start)
 for _, sparsity in ipairs {0.9, 0.95, 0.98} do
   start = clock()
   prune(model, sparsity)
   row(("pruned %g %%"):format(100 * sparsity), model, test, clock() - start)
-  train(model, data, 6, 2e-3, shuffles)
+  train(model, data, 30, 2e-3, shuffles)
   row("  and fine-tuned", model, test, clock() - start)
 end

@@ -1,16 +1,8 @@
 /* Philox against the answers that its authors publish with Random123 (kat_vectors, philox 4x32-10).
  */
+#include "check.h"
+
 #include "core/rng.h"
-
-#include <stdio.h>
-#include <string.h>
-
-static int passed, failed;
-
-static void check(int right, const char *name) {
-  if (!right) printf("FAILED %s\n", name);
-  *(right ? &passed : &failed) += 1;
-}
 
 static void known_answers_are_given(void) {
   static const struct {
@@ -27,7 +19,7 @@ static void known_answers_are_given(void) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     uint32_t out[4];
     lac_philox(out, cases[i].counter, cases[i].key);
-    check(memcmp(out, cases[i].out, sizeof out) == 0, __func__);
+    CHECK(memcmp(out, cases[i].out, sizeof out) == 0);
   }
 }
 
@@ -35,23 +27,22 @@ static void seed_is_the_key_and_stream_the_upper_counter(void) {
   lac_rng rng = {0x299f31d0a4093822u, 0x0370734413198a2eu, 0x85a308d3243f6a88u};
   uint32_t out[4];
   lac_rng_draw(&rng, out);
-  check(out[0] == 0xd16cfe09 && out[3] == 0x24126ea1, __func__);
-  check(rng.counter == 0x85a308d3243f6a89u, __func__);
+  CHECK(out[0] == 0xd16cfe09 && out[3] == 0x24126ea1);
+  CHECK(rng.counter == 0x85a308d3243f6a89u);
 }
 
 static void below_stays_below_also_near_the_largest_range(void) {
   lac_rng rng = {1, 2, 3};
   const uint64_t huge = (UINT64_MAX / 3) * 2 + 1; // a third of all draws has to be drawn again
   for (int i = 0; i < 100; i++)
-    check(lac_rng_below(&rng, huge) < huge, __func__);
-  check(rng.counter > 103, __func__);
-  check(lac_rng_below(&rng, 1) == 0 && lac_rng_below(&rng, 0) == 0, __func__);
+    CHECK(lac_rng_below(&rng, huge) < huge);
+  CHECK(rng.counter > 103);
+  CHECK(lac_rng_below(&rng, 1) == 0 && lac_rng_below(&rng, 0) == 0);
 }
 
 int main(void) {
-  known_answers_are_given();
-  seed_is_the_key_and_stream_the_upper_counter();
-  below_stays_below_also_near_the_largest_range();
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed != 0;
+  RUN(known_answers_are_given);
+  RUN(seed_is_the_key_and_stream_the_upper_counter);
+  RUN(below_stays_below_also_near_the_largest_range);
+  return check_finish();
 }
