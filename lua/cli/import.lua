@@ -1,6 +1,6 @@
 --- lacuna import: a published checkpoint becomes a model file.
 local checkpoint = require "train.checkpoint"
-local published = require "models.published"
+local published = require "train.published"
 
 local import = {
   summary = "make a model file of a published checkpoint",

@@ -104,6 +104,14 @@ local function looks_internal(message)
   return false
 end
 
+-- "core.attention" where a layer's forward was running: the error came through nn.module's calls.
+local function running_layer()
+  local module = package.loaded["nn.module"]
+  if not module then return nil end
+  local where = module.where()
+  return debug.traceback():find("nn/module.lua", 1, true) and where ~= "" and where or nil
+end
+
 -- What xpcall makes of an error: the exit status, the sentence, and the stack where it makes sense.
 local function explain(err)
   if options.is_wrong(err) then return {status = 2, message = err.message} end
@@ -119,10 +127,11 @@ local function explain(err)
     return {status = 1, message = "out of memory: Lua values wanted more than was left of their budget "
       .. "(lacuna run --memory)"}
   end
-  local internal = looks_internal(message)
+  local internal, layer = looks_internal(message), running_layer()
   local trace = (internal or os.getenv("LACUNA_TRACE") == "1") and debug.traceback(nil, 2) or nil
   message = internal and "this is a mistake in lacuna itself: " .. message
     or message:gsub("^%[lacuna%]/[^:]+:%d+: ", "")
+  if layer then message = message .. " (in the layer " .. layer .. ")" end
   return {status = 1, message = message, trace = trace}
 end
 

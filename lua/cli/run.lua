@@ -19,7 +19,7 @@ local run = {
   options_first = true,
   details = "SCRIPT may be - for standard input. The script gets its arguments as ... and in the table arg,\n"
     .. "`lac` and `clock()` (seconds) as globals, and the library through require. Restricted means:\n"
-    .. "no io, os, debug, package, bytecode or modules from elsewhere.",
+    .. "no io, os, debug, package, files through lac, bytecode or modules from elsewhere.",
 }
 
 local function read_script(path)
@@ -35,11 +35,14 @@ end
 local function globals(args)
   local script = {[0] = args[1]}
   table.move(args, 2, #args, 1, script)
-  return {lac = lac, clock = native.clock, arg = script}
+  return {clock = native.clock, arg = script}
 end
 
 local function environment(args)
-  if not args.trust then return sandbox.environment{folder = native.lua_dir, globals = globals(args)} end
+  if not args.trust then
+    return sandbox.environment {folder = native.lua_dir, lac = lac, globals = globals(args)}
+  end
+  rawset(_G, "lac", lac)
   for name, value in pairs(globals(args)) do rawset(_G, name, value) end
   return _G
 end

@@ -10,7 +10,7 @@
 -- * the collector's switches: only counting and collecting are left
 -- * debug, package, io, os: absent, and no module may hand them out
 --
--- What `lac` offers (reading and writing its own file formats) stays within reach.
+-- * files: the parts of `lac` that read and write them, and the library's modules that take paths
 -- @module core.sandbox
 
 local sandbox = {}
@@ -19,7 +19,10 @@ local GLOBALS = {"assert", "error", "ipairs", "next", "pairs", "pcall", "print",
   "rawlen", "rawset", "select", "tonumber", "tostring", "type", "_VERSION"}
 local LIBRARIES = {"coroutine", "math", "string", "table", "utf8"}
 local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
-local HIDDEN = {["core.sandbox"] = true, ["core.strict"] = true} -- reach the true globals; so does all of cli
+-- Reach the true globals (as does all of cli) or take paths.
+local HIDDEN = {["core.sandbox"] = true, ["core.strict"] = true, ["data.features"] = true,
+  ["train.checkpoint"] = true, ["train.published"] = true}
+local FILES = {"hdf5", "npy", "npz", "pth", "safetensors", "zip"} -- of lac
 
 local function copy(from)
   local out = {}
@@ -69,10 +72,23 @@ local function make_load(env)
   end
 end
 
-local function make_require(folder)
+-- The module lac as a restricted script sees it.
+local function without_files(lac)
+  local out = copy(lac)
+  for _, name in ipairs(FILES) do out[name] = nil end
+  return setmetatable(out, {__index = function(_, name)
+    for _, withheld in ipairs(FILES) do
+      if name == withheld then
+        error(("lac.%s is not available in a restricted script (--trust lifts this)"):format(name), 2)
+      end
+    end
+  end, __metatable = "restricted"})
+end
+
+local function make_require(folder, lac)
   return function(name)
     if type(name) ~= "string" then error("require: the name must be a string", 2) end
-    if name == "lac" then return require "lac" end
+    if name == "lac" then return lac end
     local plain = name:find("^[%w_]+%.[%w_.]+$") and not name:find("..", 1, true)
     if not plain or name:sub(1, 4) == "cli." or HIDDEN[name]
         or not package.searchpath(name, folder .. "/?.lua") then
@@ -84,7 +100,8 @@ local function make_require(folder)
 end
 
 --- The globals of a restricted script. From now on no Lua table of the process can get a finaliser.
--- @tparam table cfg folder: the library's Lua folder; globals: further values to offer
+-- @tparam table cfg folder: the library's Lua folder; lac: the module, offered without its files; globals:
+-- further values to offer
 -- @treturn table
 function sandbox.environment(cfg)
   rawset(_G, "setmetatable", guarded_setmetatable)
@@ -96,7 +113,8 @@ function sandbox.environment(cfg)
   env.xpcall = guarded_xpcall
   env.collectgarbage = guarded_collectgarbage
   env.load = make_load(env)
-  env.require = make_require(cfg.folder)
+  env.lac = cfg.lac and without_files(cfg.lac)
+  env.require = make_require(cfg.folder, env.lac)
   for name, value in pairs(cfg.globals or {}) do env[name] = value end
   env._G = env
   env.setmetatable = guarded_setmetatable

@@ -103,7 +103,7 @@ function T.a_folder_a_bare_pth_and_safetensors_give_the_model_of_the_zip()
 end
 
 function T.masks_are_folded_into_their_weights()
-  local published = require "models.published"
+  local published = require "train.published"
   files.with_folder(function(folder)
     local scope <close> = lac.scope()
     local function sized(...) return lac.zeros({...}):fill(2) end

@@ -138,4 +138,13 @@ function T.trust_gives_all_of_lua()
   prints("table\ttable\tfunction", "print(type(io), type(debug), type(dofile))", "--trust")
 end
 
+function T.files_are_out_of_reach_through_lac_and_through_the_library()
+  for _, name in ipairs {"hdf5", "npy", "npz", "pth", "safetensors", "zip"} do
+    refused("lac%." .. name .. " is not available in a restricted script", "print(lac." .. name .. ".read)")
+  end
+  prints("nil\tnil", "print(rawget(lac, 'hdf5'), rawget(require 'lac', 'zip'))")
+  prints("false", "print((pcall(require, 'train.checkpoint')))")
+  prints("false", "print((pcall(require, 'data.features')))")
+end
+
 return T

@@ -3,7 +3,7 @@
 --
 -- A source is the published zip, the unpacked folder, or a bare .pth or .safetensors file. Parameter names
 -- are theirs already, so nothing is renamed.
--- @module models.published
+-- @module train.published
 local lac = require "lac"
 local vocab = require "data.vocab"
 
