@@ -7,9 +7,8 @@
 
 /*
  * exp, logistic and tanh that compilers for CPUs make vectors of: on PoCL a kernel of these is five times as
- * fast as one of its exp() and tanh(). They have neither branches nor a choice between two formulas, which
- * would become a branch. Within 3 units in the last place; NaN stays NaN. The polynomial is that of Moshier's
- * Cephes library (expf.c, 1992).
+ * fast as one of its exp() and tanh(). One formula each and no fabs(), which kept PoCL from it. Within 3 units
+ * in the last place; NaN stays NaN. The polynomial is that of Moshier's Cephes library (expf.c, 1992).
  */
 
 /* exp(x) = *scale * (1 + result) for -87 <= x <= 87, with a power of two and a result that keeps its digits

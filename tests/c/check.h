@@ -14,21 +14,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static int check_passed, check_failed;
+static int check_passed, check_failed, check_skipped;      // tests
+static int check_claims, check_false_claims, check_absent; // of the running test
 static const char *check_test = "";
 
 static inline bool check_that(bool right, int line, const char *what, const char *got) {
-  if (right)
-    check_passed++;
-  else {
-    check_failed++;
+  check_claims++;
+  if (!right) {
+    check_false_claims++;
     printf("FAILED %s, line %d: %s%s%s\n", check_test, line, what, got ? "\n  got: " : "",
            got ? got : "");
   }
   return right;
 }
 
-/** True, and counted, when the condition holds. */
+/** True when the condition holds; else the running test has failed. */
 #define CHECK(condition) check_that((condition), __LINE__, #condition, NULL)
 
 /** The status is LAC_OK; else the message is shown. */
@@ -43,7 +43,23 @@ static inline bool check_refusal(lac_status status, const char *words, int line,
 /** The expression fails, and the message holds these words. */
 #define CHECK_FAILS(expression, words) check_refusal((expression), (words), __LINE__, #expression)
 
-#define RUN(test) (check_test = #test, test())
+static inline void check_run(const char *name, void (*test)(void)) {
+  check_test = name;
+  check_claims = check_false_claims = check_absent = 0;
+  test();
+  if (check_false_claims)
+    check_failed++;
+  else if (check_claims)
+    check_passed++;
+  else if (check_absent)
+    check_skipped++;
+  else {
+    check_failed++;
+    printf("FAILED %s: it claims nothing\n", name);
+  }
+}
+
+#define RUN(test) check_run(#test, test)
 
 /** The path of shared data, "" when it is absent: then the test prints why it skips. */
 static inline const char *check_shared(char *out, size_t room, const char *name) {
@@ -51,6 +67,7 @@ static inline const char *check_shared(char *out, size_t room, const char *name)
   snprintf(out, room, "%s/%s", root ? root : LAC_SOURCE_DIR "/../shared", name);
   if (access(out, R_OK) != 0) {
     printf("skipped: %s: no %s\n", check_test, name);
+    check_absent++;
     out[0] = '\0';
   }
   return out;
@@ -79,6 +96,7 @@ static inline int check_finish(void) {
   char *directory = strdup(check_path(""));
   if (directory) rmdir(directory);
   free(directory);
+  if (check_skipped) printf("%d skipped\n", check_skipped);
   printf("%d passed, %d failed\n", check_passed, check_failed);
   return check_failed > 0;
 }
