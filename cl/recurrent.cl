@@ -4,10 +4,13 @@
  *
  *   z row:   | i: hidden | f: hidden | g: hidden | o: hidden |
  */
-kernel void lstm_cell_fwd(global float *h, ulong h0, global float *c, ulong c0, global float *gates,
-                          ulong gates0, const global float *z, ulong z0,
-                          const global float *c_prev, ulong c_prev0, ulong batch, ulong hidden,
-                          uint keep_gates) {
+/*
+ * Two forward kernels, and no helper with results by pointer: on PoCL a condition around the stores, or such
+ * a helper, keeps the work items from becoming vectors, and the cell then takes five times as long.
+ */
+kernel void lstm_cell_fwd(global float *h, ulong h0, global float *c, ulong c0, const global float *z,
+                          ulong z0, const global float *c_prev, ulong c_prev0, ulong batch,
+                          ulong hidden) {
   const ulong at = get_global_id(0), row = get_global_id(1);
   if (at >= hidden) return;
   const ulong base = row * 4 * hidden + at, one = row * hidden + at;
@@ -16,12 +19,25 @@ kernel void lstm_cell_fwd(global float *h, ulong h0, global float *c, ulong c0, 
   const float cell = f * c_prev[c_prev0 + one] + i * g;
   c[c0 + one] = cell;
   h[h0 + one] = o * quick_tanh(cell);
-  if (keep_gates) {
-    gates[gates0 + base] = i;
-    gates[gates0 + base + hidden] = f;
-    gates[gates0 + base + 2 * hidden] = g;
-    gates[gates0 + base + 3 * hidden] = o;
-  }
+}
+
+/* The same, keeping the activations for the backward kernel. */
+kernel void lstm_cell_fwd_keep(global float *h, ulong h0, global float *c, ulong c0,
+                               global float *gates, ulong gates0, const global float *z, ulong z0,
+                               const global float *c_prev, ulong c_prev0, ulong batch,
+                               ulong hidden) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong base = row * 4 * hidden + at, one = row * hidden + at;
+  const float i = logistic(z[z0 + base]), f = logistic(z[z0 + base + hidden]);
+  const float g = quick_tanh(z[z0 + base + 2 * hidden]), o = logistic(z[z0 + base + 3 * hidden]);
+  const float cell = f * c_prev[c_prev0 + one] + i * g;
+  c[c0 + one] = cell;
+  h[h0 + one] = o * quick_tanh(cell);
+  gates[gates0 + base] = i;
+  gates[gates0 + base + hidden] = f;
+  gates[gates0 + base + 2 * hidden] = g;
+  gates[gates0 + base + 3 * hidden] = o;
 }
 
 /* gz and gc_prev get their parts added; gh and gc each count as zero without their flag. */

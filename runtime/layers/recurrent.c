@@ -33,15 +33,15 @@ static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_
                            lac_tensor *c_prev) {
   lac_device *device = lac_tensor_device(z);
   const lac_shape *shape = lac_tensor_shape(c_prev);
-  lac_launch run = lac_launch_new(device, "recurrent", "lstm_cell_fwd");
+  lac_launch run =
+      lac_launch_new(device, "recurrent", gates ? "lstm_cell_fwd_keep" : "lstm_cell_fwd");
   lac_arg_tensor(&run, h);
   lac_arg_tensor(&run, c);
-  lac_arg_tensor(&run, gates ? gates : h);
+  if (gates) lac_arg_tensor(&run, gates);
   lac_arg_tensor(&run, z);
   lac_arg_tensor(&run, c_prev);
   lac_arg_u64(&run, shape->dim[0]);
   lac_arg_u64(&run, shape->dim[1]);
-  lac_arg_u32(&run, gates != NULL);
   lac_launch_items2(&run, shape->dim[1], shape->dim[0]);
   LAC_TRY(lac_launch_run(&run));
   const lac_node node = {
