@@ -536,6 +536,12 @@ static void failing_allocations_are_passed_on(void) {
   device = before;
 }
 
+static void no_device_buffers_are_left(void) {
+  lac_pool_stats stats;
+  lac_pool_stats_get(device, &stats);
+  CHECK(stats.used_buffers == 0);
+}
+
 int main(void) {
   if (lac_device_open(&device, NULL) != LAC_OK) {
     printf("%s\n", lac_message());
@@ -570,9 +576,7 @@ int main(void) {
     RUN(failing_allocations_are_passed_on);
   else
     printf("skipped: failing_allocations_are_passed_on: a build without LAC_FAULTS\n");
-  lac_pool_stats stats;
-  lac_pool_stats_get(device, &stats);
-  check_that(stats.used_buffers == 0, __LINE__, "device buffers were left behind", NULL);
+  RUN(no_device_buffers_are_left);
   lac_device_release(device);
   return check_finish();
 }

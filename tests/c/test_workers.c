@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+static lac_workers *w; // of the size under test
+
 enum { PARTS = 1000 };
 
 typedef struct counts {
@@ -34,7 +36,7 @@ static void nap(long us) {
   nanosleep(&t, NULL);
 }
 
-static void every_part_is_run_once(lac_workers *w) {
+static void every_part_is_run_once(void) {
   static const uint32_t parts[] = {0, 1, 2, 3, 17, PARTS};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     counts c = {0};
@@ -43,7 +45,7 @@ static void every_part_is_run_once(lac_workers *w) {
   }
 }
 
-static void jobs_may_follow_each_other_at_once(lac_workers *w) {
+static void jobs_may_follow_each_other_at_once(void) {
   static counts c;
   memset(&c, 0, sizeof c);
   for (int i = 0; i < 5000; i++)
@@ -51,7 +53,7 @@ static void jobs_may_follow_each_other_at_once(lac_workers *w) {
   check_that(all_are(&c, 5, 5000), __LINE__, "a part was lost between jobs", NULL);
 }
 
-static void sleeping_threads_wake_up(lac_workers *w) {
+static void sleeping_threads_wake_up(void) {
   counts c = {0};
   for (int i = 0; i < 50; i++) {
     nap(i % 2 ? 300 : 45); // long after the spinning, and about at its end
@@ -65,7 +67,7 @@ static void wait_a_little(void *arg, uint32_t part) {
   count_part(arg, part);
 }
 
-static void the_caller_waits_for_slow_parts(lac_workers *w) {
+static void the_caller_waits_for_slow_parts(void) {
   counts c = {0};
   for (int i = 0; i < 5; i++)
     lac_workers_run(w, wait_a_little, &c, 9);
@@ -79,7 +81,7 @@ static void run_inside(void *arg, uint32_t part) {
   c->seen[part] += all_are(&inner, 7, 1);
 }
 
-static void a_part_may_run_a_job_itself(lac_workers *w) {
+static void a_part_may_run_a_job_itself(void) {
   counts c = {.workers = w};
   lac_workers_run(w, run_inside, &c, 20);
   check_that(all_are(&c, 20, 1), __LINE__, "the inner job was not whole", NULL);
@@ -92,7 +94,7 @@ static void *be_a_rival(void *arg) {
   return NULL;
 }
 
-static void several_threads_may_call_at_the_same_time(lac_workers *w) {
+static void several_threads_may_call_at_the_same_time(void) {
   enum { RIVALS = 4 };
   static counts c[RIVALS];
   pthread_t threads[RIVALS];
@@ -124,8 +126,7 @@ static void meet(void *arg, uint32_t part) {
   atomic_fetch_add(&m->met, atomic_load(&m->here) >= 2);
 }
 
-static void parts_run_at_the_same_time(lac_workers *w) {
-  if (lac_workers_count(w) < 2) return; // alone there is nobody to meet
+static void parts_run_at_the_same_time(void) {
   meeting m = {0};
   lac_workers_run(w, meet, &m, 2);
   check_that(m.met == 2, __LINE__, "two parts did not meet", NULL);
@@ -134,67 +135,59 @@ static void parts_run_at_the_same_time(lac_workers *w) {
 static void pools_start_and_end_quickly(void) {
   bool right = true;
   for (uint32_t i = 0; i < 40 && right; i++) {
-    lac_workers *w = NULL;
+    lac_workers *own = NULL;
     counts c = {0};
-    right &= lac_workers_new(&w, 1 + i % 4) == LAC_OK && lac_workers_count(w) == 1 + i % 4;
-    if (i % 3) lac_workers_run(w, count_part, &c, 3);
+    right &= lac_workers_new(&own, 1 + i % 4) == LAC_OK && lac_workers_count(own) == 1 + i % 4;
+    if (i % 3) lac_workers_run(own, count_part, &c, 3);
     right &= all_are(&c, i % 3 ? 3 : 0, 1);
-    lac_workers_release(w);
+    lac_workers_release(own);
   }
   lac_workers_release(NULL);
   check_that(right, __LINE__, "a pool did not start or lost parts", NULL);
 }
 
 static void the_environment_limits_the_threads(void) {
-  lac_workers *w = NULL;
+  lac_workers *own = NULL;
   setenv("LACUNA_THREADS", "1", 1);
-  check_that(lac_workers_new(&w, 0) == LAC_OK && lac_workers_count(w) == 1, __LINE__,
+  check_that(lac_workers_new(&own, 0) == LAC_OK && lac_workers_count(own) == 1, __LINE__,
              "1 was not obeyed", NULL);
-  lac_workers_release(w);
-  w = NULL;
+  lac_workers_release(own);
+  own = NULL;
   setenv("LACUNA_THREADS", "1000", 1);
-  check_that(lac_workers_new(&w, 0) == LAC_OK && lac_workers_count(w) < 1000, __LINE__,
+  check_that(lac_workers_new(&own, 0) == LAC_OK && lac_workers_count(own) < 1000, __LINE__,
              "more threads than cores", NULL); // a machine with 1000 cores fails here, gladly
-  lac_workers_release(w);
+  lac_workers_release(own);
   unsetenv("LACUNA_THREADS");
 }
 
 static void a_wrong_environment_is_refused(void) {
   static const char *const wrong[] = {"0", "-3", "two", "2x", "1.5", "99999999999999999999", " "};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    lac_workers *w = NULL;
+    lac_workers *own = NULL;
     setenv("LACUNA_THREADS", wrong[i], 1);
-    check_that(lac_workers_new(&w, 0) == LAC_EINVAL && !w &&
+    check_that(lac_workers_new(&own, 0) == LAC_EINVAL && !own &&
                    strstr(lac_message(), "LACUNA_THREADS"),
                __LINE__, wrong[i], NULL);
   }
   unsetenv("LACUNA_THREADS");
 }
 
-/* The tests that a pool of any size has to pass. */
-static const struct {
-  const char *name;
-  void (*run)(lac_workers *w);
-} tests[] = {
-    {"every_part_is_run_once", every_part_is_run_once},
-    {"jobs_may_follow_each_other_at_once", jobs_may_follow_each_other_at_once},
-    {"sleeping_threads_wake_up", sleeping_threads_wake_up},
-    {"the_caller_waits_for_slow_parts", the_caller_waits_for_slow_parts},
-    {"a_part_may_run_a_job_itself", a_part_may_run_a_job_itself},
-    {"several_threads_may_call_at_the_same_time", several_threads_may_call_at_the_same_time},
-    {"parts_run_at_the_same_time", parts_run_at_the_same_time},
-};
-
 int main(void) {
   static const uint32_t sizes[] = {1, 2, 3, 8};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    lac_workers *w = NULL;
-    CHECK_OK(lac_workers_new(&w, sizes[i]));
-    for (size_t j = 0; w && j < sizeof tests / sizeof *tests; j++) {
-      check_test = tests[j].name;
-      tests[j].run(w);
+    if (lac_workers_new(&w, sizes[i]) != LAC_OK) {
+      printf("%s\n", lac_message());
+      return 2;
     }
+    RUN(every_part_is_run_once);
+    RUN(jobs_may_follow_each_other_at_once);
+    RUN(sleeping_threads_wake_up);
+    RUN(the_caller_waits_for_slow_parts);
+    RUN(a_part_may_run_a_job_itself);
+    RUN(several_threads_may_call_at_the_same_time);
+    if (sizes[i] > 1) RUN(parts_run_at_the_same_time); // alone there is nobody to meet
     lac_workers_release(w);
+    w = NULL;
   }
   RUN(pools_start_and_end_quickly);
   RUN(the_environment_limits_the_threads);
