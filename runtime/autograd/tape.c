@@ -1,7 +1,7 @@
 /*
- * Nodes in an array, in the order of recording, which is a topological order; backward walks it from the
- * end. The tape's own references are the only ones a node has, so dropping the node frees what only
- * backward still needed.
+ * Nodes in an array, in the order of recording, which is a topological order; backward walks it
+ * from the end. The tape's own references are the only ones a node has, so dropping the node frees
+ * what only backward still needed.
  */
 #include "autograd/tape.h"
 
@@ -39,20 +39,24 @@ lac_status lac_tape_open(lac_tape **out, lac_device *device, bool record) {
 
 /* With its node gone, an output that somebody kept is a plain tensor again. */
 static void drop_node(lac_node *node) {
-  for (int i = 0; i < LAC_NODE_IN; i++) lac_tensor_release(node->in[i]);
+  for (int i = 0; i < LAC_NODE_IN; i++)
+    lac_tensor_release(node->in[i]);
   for (int i = 0; i < LAC_NODE_OUT; i++) {
     if (node->out[i]) lac_tensor_set_requires_grad(node->out[i], false);
     lac_tensor_release(node->out[i]);
   }
-  for (int i = 0; i < LAC_NODE_SAVED; i++) lac_tensor_release(node->saved[i]);
+  for (int i = 0; i < LAC_NODE_SAVED; i++)
+    lac_tensor_release(node->saved[i]);
 }
 
 void lac_tape_close(lac_tape *tape) {
   if (!tape->device) return;
   lac_device *device = tape->device;
-  while (lac_tape_current(device) != tape) lac_tape_close(lac_tape_current(device));
+  while (lac_tape_current(device) != tape)
+    lac_tape_close(lac_tape_current(device));
   *lac_device_tape_slot(device) = tape->parent;
-  while (tape->node_count) drop_node(&tape->nodes[--tape->node_count]);
+  while (tape->node_count)
+    drop_node(&tape->nodes[--tape->node_count]);
   while (tape->adopted_count) {
     lac_tensor *x = tape->adopted[--tape->adopted_count];
     lac_tensor_close(x);

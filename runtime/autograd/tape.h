@@ -1,10 +1,11 @@
 /**
- * The tape: operations are noted while it is open, gradients run back over it, and what was made under it
- * dies with it.
+ * The tape: operations are noted while it is open, gradients run back over it, and what was made
+ * under it dies with it.
  *
- * Tapes nest; the innermost open tape of a device is the current one. A tape that does not record is a
- * scope: it only bounds lifetimes, for decoding and evaluation. Closing a tape closes every tensor it has
- * adopted and not kept, whoever holds it, so device memory does not wait for a garbage collector.
+ * Tapes nest; the innermost open tape of a device is the current one. A tape that does not record
+ * is a scope: it only bounds lifetimes, for decoding and evaluation. Closing a tape closes every
+ * tensor it has adopted and not kept, whoever holds it, so device memory does not wait for a
+ * garbage collector.
  */
 #ifndef LAC_AUTOGRAD_TAPE_H
 #define LAC_AUTOGRAD_TAPE_H
@@ -17,7 +18,8 @@ typedef struct lac_tape lac_tape;
 
 /** One recorded operation. Unused places are NULL or zero. */
 typedef struct lac_node {
-  /** Add to the gradients of the inputs that require one; outputs without a gradient count as zero. */
+  /** Add to the gradients of the inputs that require one; outputs without a gradient count as zero.
+   */
   lac_status (*backward)(const struct lac_node *node);
   const void *op; /* the rule's static data */
   lac_tensor *in[LAC_NODE_IN];
@@ -55,17 +57,17 @@ lac_status lac_tape_adopt(lac_tensor *x);
 /** Untie it: it passes to the enclosing tape, or to its holders alone. */
 lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x);
 
-/** Before a holder's last release: when nobody but a tape's adoption still holds x, untie it, so that its
- * memory goes at once. */
+/** Before a holder's last release: when nobody but a tape's adoption still holds x, untie it, so
+ * that its memory goes at once. */
 void lac_tape_let_go(lac_tensor *x);
 
 /**
- * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add up in
- * the leaves; those of intermediate results and the nodes themselves are dropped on the way.
+ * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add
+ * up in the leaves; those of intermediate results and the nodes themselves are dropped on the way.
  *
  * @param loss  one float element, made under this tape
- * @return LAC_OK; LAC_EINVAL for a loss of more elements, one that depends on nothing recorded, or a tape
- *         that does not record or has run; LAC_ENOMEM; LAC_EDEVICE
+ * @return LAC_OK; LAC_EINVAL for a loss of more elements, one that depends on nothing recorded, or
+ * a tape that does not record or has run; LAC_ENOMEM; LAC_EDEVICE
  */
 lac_status lac_tape_backward(lac_tape *tape, lac_tensor *loss);
 

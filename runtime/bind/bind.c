@@ -1,8 +1,8 @@
 /*
  * The helpers all bindings use, and the opening of the module.
  *
- * A tensor box is a userdata holding one pointer; NULL means closed. The metatable is set while the box is
- * empty, so a failure at any later point leaves nothing behind.
+ * A tensor box is a userdata holding one pointer; NULL means closed. The metatable is set while the
+ * box is empty, so a failure at any later point leaves nothing behind.
  */
 #include "bind/bind.h"
 

@@ -1,8 +1,9 @@
 /**
  * Lua's side of the library: boxes, argument checks, and the one place that raises.
  *
- * A binding checks its arguments, pushes an empty box, lets a C function fill it and ends in bind_result().
- * An error is a longjmp, so between those steps a binding owns nothing outside the Lua stack.
+ * A binding checks its arguments, pushes an empty box, lets a C function fill it and ends in
+ * bind_result(). An error is a longjmp, so between those steps a binding owns nothing outside the
+ * Lua stack.
  */
 #ifndef LAC_BIND_BIND_H
 #define LAC_BIND_BIND_H
@@ -33,13 +34,15 @@ void bind_open_json(lua_State *L);
 /** Raise the message of a failed status; LAC_OK does nothing. */
 void bind_try(lua_State *L, lac_status status);
 
-/** bind_try, then `1`: the value on the top is the result. A new tensor in it joins the current tape. */
+/** bind_try, then `1`: the value on the top is the result. A new tensor in it joins the current
+ * tape. */
 int bind_result(lua_State *L, lac_status status);
 
 /** Push an empty tensor box, to be filled through the returned pointer. */
 lac_tensor **bind_push_tensor(lua_State *L);
 
-/** After boxes below the top were filled: let those at these stack indices join the current tape. */
+/** After boxes below the top were filled: let those at these stack indices join the current tape.
+ */
 void bind_adopt(lua_State *L, int index);
 
 /** The tensor at a stack index; raises for anything else and for a closed one. */
@@ -60,14 +63,15 @@ lac_shape bind_check_shape(lua_State *L, int index);
 /** A count >= 0. */
 uint64_t bind_check_count(lua_State *L, int index);
 
-/** The state's device: opened on first use by $LACUNA_DEVICE, or what lac.device.use chose. Borrowed. */
+/** The state's device: opened on first use by $LACUNA_DEVICE, or what lac.device.use chose.
+ * Borrowed. */
 lac_device *bind_device(lua_State *L);
 
 /** Register a metatable with methods, also as __index; leaves nothing on the stack. */
 void bind_new_class(lua_State *L, const char *name, const luaL_Reg *methods);
 
-/** Set one closure per row of a constant table into the table on the top; a row begins with its name, and
- * the stub finds it in its first upvalue. */
+/** Set one closure per row of a constant table into the table on the top; a row begins with its
+ * name, and the stub finds it in its first upvalue. */
 #define BIND_ADD_ROWS(rows, stub)                                                                  \
   for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) {                                     \
     lua_pushlightuserdata(L, (void *)&(rows)[i]);                                                  \

@@ -1,8 +1,9 @@
 /*
  * The state's device in Lua: lac.device.*.
  *
- * The device lives in a registry box. Lua cannot see device bytes, so the pool's pressure hook paces the
- * collector: a step for every PACE_BYTES taken, a full collection when the device has run out.
+ * The device lives in a registry box. Lua cannot see device bytes, so the pool's pressure hook
+ * paces the collector: a step for every PACE_BYTES taken, a full collection when the device has run
+ * out.
  */
 #include "bind/bind.h"
 
@@ -180,7 +181,8 @@ static int l_profile_rows(lua_State *L) {
   return 1;
 }
 
-/* lac.device.gemm() -> the product provider's name; gemm(name) chooses one, gemm("auto") the best */
+/* lac.device.gemm() -> the product provider's name; gemm(name) chooses one, gemm("auto") the best
+ */
 static int l_gemm(lua_State *L) {
   lac_device *device = bind_device(L);
   const char *name = luaL_optstring(L, 1, NULL);

@@ -79,7 +79,8 @@ static int l_decode(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &size);
   json_t **tree = push_tree(L);
   *tree = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-  if (!*tree) luaL_error(L, "json: line %d, column %d: %s", error.line, error.column, error.text);
+  if (!*tree)
+    return luaL_error(L, "json: line %d, column %d: %s", error.line, error.column, error.text);
   push_value(L, *tree, 1);
   return 1;
 }

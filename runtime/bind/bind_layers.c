@@ -39,7 +39,8 @@ static int l_linear_sum(lua_State *L) {
   lua_settop(L, 1);
   const lua_Integer n = luaL_len(L, 1);
   if (n < 2 || n % 2 || n > 2 * LAC_LINEAR_PAIRS)
-    return luaL_error(L, "linear: wants 1 to %d pairs x, w, got %I entries", (int)LAC_LINEAR_PAIRS, n);
+    return luaL_error(L, "linear: wants 1 to %d pairs x, w, got %I entries", (int)LAC_LINEAR_PAIRS,
+                      n);
   lac_linear_args args = {.pairs = (uint32_t)n / 2};
   for (uint32_t i = 0; i < args.pairs; i++) { // the table keeps what the stack lets go
     lua_geti(L, 1, 2 * i + 1);

@@ -1,5 +1,5 @@
-/* Tapes in Lua: lac.tape() records, lac.scope() only bounds lifetimes; both end with the block they are
- * declared <close> in. */
+/* Tapes in Lua: lac.tape() records, lac.scope() only bounds lifetimes; both end with the block they
+ * are declared <close> in. */
 #include "bind/bind.h"
 
 #include "autograd/tape.h"
@@ -39,7 +39,8 @@ static int l_backward(lua_State *L) {
 static int l_keep(lua_State *L) {
   lac_tape *tape = check_tape(L);
   const int n = lua_gettop(L);
-  for (int i = 2; i <= n; i++) bind_try(L, lac_tape_keep(tape, bind_check_tensor(L, i)));
+  for (int i = 2; i <= n; i++)
+    bind_try(L, lac_tape_keep(tape, bind_check_tensor(L, i)));
   return n - 1;
 }
 
@@ -55,8 +56,9 @@ static int l_close(lua_State *L) {
 
 void bind_open_tape(lua_State *L) {
   static const luaL_Reg functions[] = {{"tape", l_tape}, {"scope", l_scope}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"backward", l_backward}, {"keep", l_keep}, {"close", l_close},
-                                     {"__gc", l_close},        {"__close", l_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"backward", l_backward}, {"keep", l_keep},
+                                     {"close", l_close},       {"__gc", l_close},
+                                     {"__close", l_close},     {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   bind_new_class(L, TAPE, methods);
 }

@@ -1,4 +1,5 @@
-/* Tensors in Lua: construction, shape, views, conversion, metamethods. Dimensions are 1-based here. */
+/* Tensors in Lua: construction, shape, views, conversion, metamethods. Dimensions are 1-based here.
+ */
 #include "bind/bind.h"
 
 #include "autograd/tape.h"
@@ -12,7 +13,8 @@ static lac_dtype check_dtype(lua_State *L, int index) {
   return (lac_dtype)luaL_checkoption(L, index, "f32", dtype_names);
 }
 
-/* Nested tables: the shape is read along the first elements, then every level is checked against it. */
+/* Nested tables: the shape is read along the first elements, then every level is checked against
+ * it. */
 static lac_shape measure(lua_State *L, int index) {
   lac_shape shape = {.rank = 0};
   const int top = lua_gettop(L);
@@ -72,7 +74,8 @@ static int l_tensor(lua_State *L) {
   lua_settop(L, 2);
   const lac_shape shape = measure(L, 1);
   const uint64_t n = lac_shape_numel(&shape);
-  if (n > (uint64_t)1 << 32) luaL_error(L, "tensor: %f elements are too many for tables", (double)n);
+  if (n > (uint64_t)1 << 32)
+    luaL_error(L, "tensor: %f elements are too many for tables", (double)n);
   luaL_checkstack(L, 2 * LAC_MAX_RANK, "nested tables");
   char *data = lua_newuserdatauv(L, n * LAC_ELEMENT_BYTES + 1, 0);
   filler f = {dtype, &shape, data};
@@ -212,8 +215,10 @@ static int l_reshape(lua_State *L) {
   uint64_t known = 1;
   for (lua_Integer i = 1, n = luaL_len(L, 2); i <= n; i++) {
     lua_geti(L, 2, i);
-    if (lua_tointeger(L, -1) == -1) unknown = unknown ? -1 : i;
-    else known *= (uint64_t)lua_tointeger(L, -1);
+    if (lua_tointeger(L, -1) == -1)
+      unknown = unknown ? -1 : i;
+    else
+      known *= (uint64_t)lua_tointeger(L, -1);
     lua_pop(L, 1);
   }
   if (unknown < 0) return luaL_error(L, "reshape: only one dimension may be -1");
@@ -353,7 +358,8 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-/* One operator for tensors and numbers: the tensor-tensor function, or a x + b for a number on a side. */
+/* One operator for tensors and numbers: the tensor-tensor function, or a x + b for a number on a
+ * side. */
 static int arithmetic(lua_State *L, lac_status (*both)(lac_tensor **, lac_tensor *, lac_tensor *),
                       bool is_product) {
   const int number = lua_isnumber(L, 1) ? 1 : lua_isnumber(L, 2) ? 2 : 0;
@@ -367,8 +373,8 @@ static int arithmetic(lua_State *L, lac_status (*both)(lac_tensor **, lac_tensor
   const bool minus = both == lac_sub, flipped = minus && number == 1;
   lac_tensor **box = bind_push_tensor(L);
   if (is_product) return bind_result(L, lac_scale(box, x, value, 0));
-  return bind_result(L, lac_scale(box, x, flipped ? -1.0f : 1.0f,
-                                  minus && number == 2 ? -value : value));
+  return bind_result(
+      L, lac_scale(box, x, flipped ? -1.0f : 1.0f, minus && number == 2 ? -value : value));
 }
 
 static int l_add(lua_State *L) {

@@ -35,7 +35,8 @@ static lac_status find_beside_executable(char folder[PATH_BYTES]) {
   folder[n] = '\0';
   cut_last(folder); // the file
   cut_last(folder); // bin
-  strcat(folder, RELATIVE);
+  const size_t length = strlen(folder);
+  snprintf(folder + length, PATH_BYTES - length, "%s", RELATIVE);
   return LAC_OK;
 }
 
@@ -45,7 +46,7 @@ lac_status lac_path_lua(char **out) {
   if (given && *given) {
     if (strlen(given) >= sizeof folder)
       return lac_fail(LAC_EIO, "LACUNA_LUA is longer than %d bytes", PATH_BYTES);
-    strcpy(folder, given);
+    snprintf(folder, sizeof folder, "%s", given);
   } else {
     LAC_TRY(find_beside_executable(folder));
   }

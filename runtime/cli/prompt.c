@@ -66,8 +66,7 @@ static char *next_match(const char *word, int index) {
   lua_rawgeti(reader, -1, (lua_Integer)index + 1);
   const char *name = lua_tostring(reader, -1);
   if (name) {
-    copy = malloc(strlen(name) + 1); // libedit frees it
-    if (copy) strcpy(copy, name);
+    copy = strdup(name); // libedit frees it
   }
   lua_pop(reader, 1);
   return copy;

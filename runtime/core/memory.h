@@ -12,7 +12,8 @@
 /**
  * Allocate `count * size` zeroed bytes; zero bytes give a valid, unique pointer.
  *
- * @param[out] out  a pointer variable (`void **`, passed as `&p`); freed with free(); untouched on failure
+ * @param[out] out  a pointer variable (`void **`, passed as `&p`); freed with free(); untouched on
+ * failure
  * @param what      what the memory is for, quoted in the message
  * @return LAC_OK; LAC_ENOMEM, also when the product overflows
  */
@@ -27,8 +28,8 @@ lac_status lac_alloc(void *out, size_t count, size_t size, const char *what);
 lac_status lac_realloc(void *inout, size_t count, size_t size, const char *what);
 
 /**
- * Let the n-th allocation from now on fail (host or device buffer; 1 is the next), once; 0 switches off.
- * Exists only in builds with LAC_FAULTS; elsewhere it does nothing and returns false.
+ * Let the n-th allocation from now on fail (host or device buffer; 1 is the next), once; 0 switches
+ * off. Exists only in builds with LAC_FAULTS; elsewhere it does nothing and returns false.
  */
 int lac_fault_set(uint64_t nth);
 

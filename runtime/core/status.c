@@ -6,14 +6,13 @@
 
 static _Thread_local char message[1024];
 
-lac_status lac_fail(lac_status code, const char *text, ...) {
+void lac_remember(const char *text, ...) {
   char fresh[sizeof message]; // the arguments may point into the old message
   va_list args;
   va_start(args, text);
   vsnprintf(fresh, sizeof fresh, text, args);
   va_end(args);
   snprintf(message, sizeof message, "%s", fresh);
-  return code;
 }
 
 const char *lac_message(void) {

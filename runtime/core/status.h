@@ -24,14 +24,19 @@ typedef enum lac_status {
 #define LAC_PRINTF(text_index, first)
 #endif
 
+/** Remember a sentence; it is cut at 1023 bytes. */
+void lac_remember(const char *text, ...) LAC_PRINTF(1, 2);
+
 /**
  * Remember what went wrong and hand the code back, so that `return lac_fail(...)` is one statement.
  *
+ * A macro, so that compilers and analysers see that the result is never LAC_OK.
+ *
  * @param code  any code but LAC_OK
- * @param text  "op: rule broken, got value"; cut at 1023 bytes
+ * @param ...   "op: rule broken, got value" as printf takes it
  * @return code
  */
-lac_status lac_fail(lac_status code, const char *text, ...) LAC_PRINTF(2, 3);
+#define lac_fail(code, ...) (lac_remember(__VA_ARGS__), (code))
 
 /** The sentence of this thread's latest failure; "" before the first. Borrowed until the next. */
 const char *lac_message(void);

@@ -3,8 +3,8 @@
  *
  *   "lacbin1\n"  crc32 of all that follows (4)  key bytes (8)  binary bytes (8)  key  binary
  *
- * The key is compared in full, so two keys with one hash cannot be mistaken for each other; the checksum
- * catches what a crash or a full disk left behind.
+ * The key is compared in full, so two keys with one hash cannot be mistaken for each other; the
+ * checksum catches what a crash or a full disk left behind.
  */
 #include "device/binaries.h"
 
@@ -24,7 +24,8 @@ enum { HEADER_BYTES = 28, PATH_BYTES = 1024, LIMIT_BYTES = 256 << 20 };
 
 static uint64_t hash_key(const char *key) {
   uint64_t hash = 14695981039346656037u; // FNV-1a, 64 bits
-  for (; *key; key++) hash = (hash ^ (unsigned char)*key) * 1099511628211u;
+  for (; *key; key++)
+    hash = (hash ^ (unsigned char)*key) * 1099511628211u;
   return hash;
 }
 

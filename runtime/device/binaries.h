@@ -16,8 +16,8 @@
  */
 bool lac_binaries_load(const char *key, unsigned char **bytes, size_t *size);
 
-/** Store a binary, through a temporary name and a rename. Failing to is no error: the next start builds
- * again. */
+/** Store a binary, through a temporary name and a rename. Failing to is no error: the next start
+ * builds again. */
 void lac_binaries_store(const char *key, const unsigned char *bytes, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Finding, opening and ending devices.
  *
- * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in the
- * pool. It keeps no reference to anything that refers back to it.
+ * A device ends when its last holder lets go; buffers hold it, so by then every buffer is back in
+ * the pool. It keeps no reference to anything that refers back to it.
  */
 #include "device/opencl.h"
 
@@ -44,19 +44,23 @@ static lac_status list_places(place *places, uint32_t *count) {
 
 static const char *trim(char *text) {
   size_t n = strlen(text);
-  while (n && isspace((unsigned char)text[n - 1])) text[--n] = '\0';
-  while (isspace((unsigned char)*text)) text++;
+  while (n && isspace((unsigned char)text[n - 1]))
+    text[--n] = '\0';
+  while (isspace((unsigned char)*text))
+    text++;
   return text;
 }
 
 static const char *device_text(cl_device_id id, cl_device_info what, char *room) {
-  if (clGetDeviceInfo(id, what, LAC_TEXT_BYTES, room, NULL) != CL_SUCCESS) strcpy(room, "?");
+  if (clGetDeviceInfo(id, what, LAC_TEXT_BYTES, room, NULL) != CL_SUCCESS)
+    snprintf(room, LAC_TEXT_BYTES, "?");
   room[LAC_TEXT_BYTES - 1] = '\0';
   return trim(room);
 }
 
 static const char *platform_text(cl_platform_id id, cl_platform_info what, char *room) {
-  if (clGetPlatformInfo(id, what, LAC_TEXT_BYTES, room, NULL) != CL_SUCCESS) strcpy(room, "?");
+  if (clGetPlatformInfo(id, what, LAC_TEXT_BYTES, room, NULL) != CL_SUCCESS)
+    snprintf(room, LAC_TEXT_BYTES, "?");
   room[LAC_TEXT_BYTES - 1] = '\0';
   return trim(room);
 }

@@ -1,7 +1,7 @@
 /*
  * Programs and kernels are kept per device in one open-addressed table keyed by "program" and
- * "program.kernel". A program is cl/prelude.cl followed by cl/<program>.cl, built with the same options
- * everywhere, so source + options + device + driver say all about a binary.
+ * "program.kernel". A program is cl/prelude.cl followed by cl/<program>.cl, built with the same
+ * options everywhere, so source + options + device + driver say all about a binary.
  */
 #include "device/kernel.h"
 
@@ -30,7 +30,8 @@ typedef struct lac_kernel_cache {
 
 static size_t hash_name(const char *name) {
   size_t hash = 2166136261u;
-  for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+  for (; *name; name++)
+    hash = (hash ^ (unsigned char)*name) * 16777619u;
   return hash;
 }
 
@@ -46,8 +47,7 @@ static lac_status grow(lac_kernel_cache *cache) {
   lac_kernel_cache larger = {NULL, cache->room ? 2 * cache->room : 128, cache->used};
   LAC_TRY(lac_alloc(&larger.slots, larger.room, sizeof(entry), "the kernel table"));
   for (size_t i = 0; i < cache->room; i++)
-    if (cache->slots[i].name[0])
-      *find_entry(&larger, cache->slots[i].name) = cache->slots[i];
+    if (cache->slots[i].name[0]) *find_entry(&larger, cache->slots[i].name) = cache->slots[i];
   free(cache->slots);
   *cache = larger;
   return LAC_OK;
@@ -95,8 +95,8 @@ static lac_status cache_key(char **out, const lac_device *device, const char *so
   const char *prelude = find_source("prelude");
   const size_t room = strlen(prelude) + strlen(source) + 8 * LAC_TEXT_BYTES;
   LAC_TRY(lac_alloc(out, room, 1, "a program's key"));
-  snprintf(*out, room, "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s%s", c->platform, c->platform_version, c->name,
-           c->vendor, c->version, c->driver, build_options(device), prelude, source);
+  snprintf(*out, room, "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s%s", c->platform, c->platform_version,
+           c->name, c->vendor, c->version, c->driver, build_options(device), prelude, source);
   return LAC_OK;
 }
 
@@ -106,8 +106,8 @@ static cl_program load_program(lac_device *device, const char *key) {
   size_t size;
   cl_int code, binary_code = CL_SUCCESS;
   if (!lac_binaries_load(key, &bytes, &size)) return NULL;
-  cl_program program = clCreateProgramWithBinary(device->context, 1, &device->id, &size,
-                                                 (const unsigned char **)&bytes, &binary_code, &code);
+  cl_program program = clCreateProgramWithBinary(
+      device->context, 1, &device->id, &size, (const unsigned char **)&bytes, &binary_code, &code);
   free(bytes);
   if (code != CL_SUCCESS) return NULL;
   if (binary_code == CL_SUCCESS &&
@@ -128,7 +128,8 @@ static void store_program(cl_program program, const char *key) {
   free(bytes);
 }
 
-static lac_status fail_build(lac_device *device, cl_program program, const char *name, cl_int code) {
+static lac_status fail_build(lac_device *device, cl_program program, const char *name,
+                             cl_int code) {
   char log[800] = "";
   size_t size = 0;
   char *whole = NULL;
@@ -197,8 +198,8 @@ lac_status lac_program_add(lac_device *device, const char *name, const char *sou
   return status;
 }
 
-/* Work items that a group may have: what the kernel states (it was compiled for exactly that, whatever
- * rusticl answers to the other question), else what the driver allows it. */
+/* Work items that a group may have: what the kernel states (it was compiled for exactly that,
+ * whatever rusticl answers to the other question), else what the driver allows it. */
 static size_t largest_group(const lac_device *device, cl_kernel kernel) {
   size_t stated[3] = {0}, group = LAC_REDUCE_GROUP;
   clGetKernelWorkGroupInfo(kernel, device->id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof stated,
@@ -240,7 +241,7 @@ lac_launch lac_launch_new(lac_device *device, const char *program, const char *k
   lac_launch run = {.device = device, .name = kernel};
   entry *found = NULL;
   run.status = get_kernel(device, program, kernel, &found);
-  if (run.status != LAC_OK) return run;
+  if (!found) return run;
   run.kernel = found->kernel;
   run.max_group = found->max_group;
   run.name = found->name + strlen(program) + 1;
@@ -276,8 +277,8 @@ void lac_arg_f32(lac_launch *run, float value) {
   set_arg(run, sizeof value, &value);
 }
 
-/* The group size for kernels that accept any: one size per device, so that drivers which specialise by
- * local size compile each kernel once. */
+/* The group size for kernels that accept any: one size per device, so that drivers which specialise
+ * by local size compile each kernel once. */
 static size_t item_group(const lac_launch *run) {
   return run->max_group < LAC_GROUP ? run->max_group : LAC_GROUP;
 }
@@ -309,8 +310,8 @@ void lac_launch_groups2(lac_launch *run, uint64_t groups_x, uint64_t groups_y, u
   set_range(run, 1, groups_y, size_y);
 }
 
-/* Whether a group is too large is for the driver to say: rusticl on llvmpipe reports 32 work items for
- * every kernel and runs more. */
+/* Whether a group is too large is for the driver to say: rusticl on llvmpipe reports 32 work items
+ * for every kernel and runs more. */
 lac_status lac_launch_run(lac_launch *run) {
   LAC_TRY(run->status);
   size_t group = 1;
@@ -318,9 +319,9 @@ lac_status lac_launch_run(lac_launch *run) {
     if (run->global[i] == 0) return LAC_OK; // nothing to do
     group *= run->local[i];
   }
-  const cl_int code = clEnqueueNDRangeKernel(run->device->queue, run->kernel, run->dims, NULL,
-                                             run->global, run->local, 0, NULL,
-                                             lac_profile_slot(run->device, run->name));
+  const cl_int code =
+      clEnqueueNDRangeKernel(run->device->queue, run->kernel, run->dims, NULL, run->global,
+                             run->local, 0, NULL, lac_profile_slot(run->device, run->name));
   if (code == CL_INVALID_WORK_GROUP_SIZE || code == CL_INVALID_WORK_ITEM_SIZE)
     return lac_fail(LAC_EUNSUPPORTED,
                     "kernel %s: needs %zu work items in a group, but %s allows %zu", run->name,

@@ -7,9 +7,9 @@
  *   lac_launch_items(&run, n);
  *   return lac_launch_run(&run);
  *
- * The first failure inside the builder sticks and is what lac_launch_run() returns. Programs are built
- * on first use and cached on disk under $XDG_CACHE_HOME/lacuna (or ~/.cache/lacuna) by source, options,
- * device and driver; a damaged entry is rebuilt.
+ * The first failure inside the builder sticks and is what lac_launch_run() returns. Programs are
+ * built on first use and cached on disk under $XDG_CACHE_HOME/lacuna (or ~/.cache/lacuna) by
+ * source, options, device and driver; a damaged entry is rebuilt.
  */
 #ifndef LAC_DEVICE_KERNEL_H
 #define LAC_DEVICE_KERNEL_H
@@ -18,7 +18,7 @@
 
 typedef struct lac_launch {
   lac_device *device;
-  void *kernel;      /* borrowed from the program cache */
+  void *kernel; /* borrowed from the program cache */
   const char *name;
   lac_status status; /* the first failure */
   size_t max_group;  /* work items that the device allows this kernel in a group */
@@ -57,7 +57,8 @@ lac_status lac_launch_run(lac_launch *run);
 enum { LAC_GROUP = 256, LAC_REDUCE_GROUP = 64 };
 
 /**
- * Build source that is not in cl/ (for the device's own tests): like cl/<name>.cl, uncached on disk.
+ * Build source that is not in cl/ (for the device's own tests): like cl/<name>.cl, uncached on
+ * disk.
  */
 lac_status lac_program_add(lac_device *device, const char *name, const char *source);
 

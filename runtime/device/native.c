@@ -1,5 +1,6 @@
 /*
- * Host functions in queue order: as native kernels where the driver has them, else between finish and map.
+ * Host functions in queue order: as native kernels where the driver has them, else between finish
+ * and map.
  */
 #include "device/opencl.h"
 
@@ -9,9 +10,10 @@
 enum { MAX_NATIVE_BUFFERS = 8, MAX_NATIVE_ARGS = 512 };
 
 /*
- * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct buffer
- * in the order of their creation, and call_native passes the pointers on. Both matter: PoCL 3.1 sorts the
- * buffers it is given by age and drops repetitions, but leaves the places where they were.
+ * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct
+ * buffer in the order of their creation, and call_native passes the pointers on. Both matter:
+ * PoCL 3.1 sorts the buffers it is given by age and drops repetitions, but leaves the places where
+ * they were.
  */
 typedef struct native_call {
   void (*run)(void *args);
@@ -37,9 +39,9 @@ static lac_status call_mapped(lac_device *device, const char *name, native_call 
   for (; done < distinct; done++) {
     size_t bytes = 0;
     clGetMemObjectInfo(mems[done], CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
-    call->memory[done] = clEnqueueMapBuffer(device->queue, mems[done], CL_TRUE,
-                                            CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL,
-                                            &code);
+    call->memory[done] =
+        clEnqueueMapBuffer(device->queue, mems[done], CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes,
+                           0, NULL, NULL, &code);
     if (code != CL_SUCCESS) break;
   }
   if (code == CL_SUCCESS) call_native(call);
@@ -52,9 +54,11 @@ static lac_status call_mapped(lac_device *device, const char *name, native_call 
 /* Insert a buffer into a list sorted by age, unless it is there; the new length. */
 static uint32_t insert_by_age(const lac_buffer **order, uint32_t n, const lac_buffer *buffer) {
   uint32_t at = 0;
-  while (at < n && order[at]->serial < buffer->serial) at++;
+  while (at < n && order[at]->serial < buffer->serial)
+    at++;
   if (at < n && order[at] == buffer) return n;
-  for (uint32_t i = n; i > at; i--) order[i] = order[i - 1];
+  for (uint32_t i = n; i > at; i--)
+    order[i] = order[i - 1];
   order[at] = buffer;
   return n + 1;
 }
@@ -74,19 +78,21 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
     return lac_fail(LAC_EUNSUPPORTED, "%s: the host cannot see the memory of %s", name,
                     device->caps.name);
   memcpy(call.args, args, args_bytes);
-  for (uint32_t i = 0; i < count; i++) distinct = insert_by_age(order, distinct, buffers[i]);
+  for (uint32_t i = 0; i < count; i++)
+    distinct = insert_by_age(order, distinct, buffers[i]);
   for (uint32_t j = 0; j < distinct; j++) {
     mems[j] = order[j]->mem;
     places[j] = &call.memory[j];
   }
   for (uint32_t i = 0; i < count; i++) {
     call.slot[i] = slots[i];
-    while (order[call.which[i]] != buffers[i]) call.which[i]++;
+    while (order[call.which[i]] != buffers[i])
+      call.which[i]++;
   }
   if (!device->caps.native_kernels) return call_mapped(device, name, &call, mems, distinct);
-  const cl_int code = clEnqueueNativeKernel(device->queue, call_native, &call, sizeof call,
-                                            distinct, mems, places, 0, NULL,
-                                            lac_profile_slot(device, name));
+  const cl_int code =
+      clEnqueueNativeKernel(device->queue, call_native, &call, sizeof call, distinct, mems, places,
+                            0, NULL, lac_profile_slot(device, name));
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
 }
 
@@ -99,13 +105,15 @@ typedef struct trial {
 
 static void run_trial(void *args) {
   const trial *t = args;
-  for (int i = 0; i < TRIAL; i++) t->out[i] = *t->in[i];
+  for (int i = 0; i < TRIAL; i++)
+    t->out[i] = *t->in[i];
 }
 
 /* Each of four buffers holds its number. */
 lac_status lac_native_try(lac_device *device, bool *good) {
-  static const size_t slots[] = {offsetof(trial, in[0]), offsetof(trial, in[1]), offsetof(trial, in[2]),
-                                 offsetof(trial, in[3]), offsetof(trial, out)};
+  static const size_t slots[] = {offsetof(trial, in[0]), offsetof(trial, in[1]),
+                                 offsetof(trial, in[2]), offsetof(trial, in[3]),
+                                 offsetof(trial, out)};
   static const int order[TRIAL] = {2, 0, 3, 1}; // neither the order of creation nor its reverse
   lac_buffer *made[TRIAL + 1] = {NULL}, *given[TRIAL + 1];
   const trial args = {{NULL}, NULL};
@@ -116,14 +124,17 @@ lac_status lac_native_try(lac_device *device, bool *good) {
     status = lac_buffer_new(&made[i], device, sizeof result, "a trial");
     if (status == LAC_OK) status = lac_buffer_write(made[i], 0, &number, sizeof number);
   }
-  for (int i = 0; i < TRIAL; i++) given[i] = made[order[i]];
+  for (int i = 0; i < TRIAL; i++)
+    given[i] = made[order[i]];
   given[TRIAL] = made[TRIAL];
   if (status == LAC_OK)
-    status = lac_device_native(device, "trial", run_trial, &args, sizeof args, given, slots,
-                               TRIAL + 1);
+    status =
+        lac_device_native(device, "trial", run_trial, &args, sizeof args, given, slots, TRIAL + 1);
   if (status == LAC_OK) status = lac_buffer_read(made[TRIAL], 0, result, sizeof result);
   *good = true;
-  for (int i = 0; i < TRIAL; i++) *good = *good && result[i] == (float)order[i] + 1;
-  for (int i = 0; i <= TRIAL; i++) lac_buffer_release(made[i]);
+  for (int i = 0; i < TRIAL; i++)
+    *good = *good && result[i] == (float)order[i] + 1;
+  for (int i = 0; i <= TRIAL; i++)
+    lac_buffer_release(made[i]);
   return status;
 }

@@ -1,5 +1,6 @@
 /**
- * What the files of device/ share and nobody else sees: the OpenCL handles and the error translation.
+ * What the files of device/ share and nobody else sees: the OpenCL handles and the error
+ * translation.
  */
 #ifndef LAC_DEVICE_OPENCL_H
 #define LAC_DEVICE_OPENCL_H
@@ -47,7 +48,7 @@ struct lac_buffer {
   size_t bytes;      /* as asked for */
   size_t full_bytes; /* of its size class */
   uint32_t size_class;
-  lac_buffer *next;  /* in the free list */
+  lac_buffer *next; /* in the free list */
 };
 
 /** The one place where OpenCL codes become statuses: "what: the driver answered CL_NAME (-n)". */

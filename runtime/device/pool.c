@@ -1,9 +1,10 @@
 /*
- * Size classes are powers of two from 256 bytes on, each cut into four: 1, 1.25, 1.5 and 1.75 times, so
- * that at most a fifth of a buffer is unused. A freed buffer goes to the head of its class's list.
+ * Size classes are powers of two from 256 bytes on, each cut into four: 1, 1.25, 1.5 and 1.75
+ * times, so that at most a fifth of a buffer is unused. A freed buffer goes to the head of its
+ * class's list.
  *
- * When the driver refuses memory: the pressure hook frees what the host language no longer needs, the
- * pool frees what it caches, and the driver is asked once more.
+ * When the driver refuses memory: the pressure hook frees what the host language no longer needs,
+ * the pool frees what it caches, and the driver is asked once more.
  */
 #include "device/opencl.h"
 
@@ -27,8 +28,7 @@ static bool find_class(uint32_t *out, size_t bytes) {
 }
 
 static cl_int create_mem(lac_device *device, size_t bytes, bool refuse, cl_mem *out) {
-  const cl_mem_flags flags =
-      CL_MEM_READ_WRITE | (device->caps.unified ? CL_MEM_ALLOC_HOST_PTR : 0);
+  const cl_mem_flags flags = CL_MEM_READ_WRITE | (device->caps.unified ? CL_MEM_ALLOC_HOST_PTR : 0);
   cl_int code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
   if (!refuse) *out = clCreateBuffer(device->context, flags, bytes, NULL, &code);
   return code;
@@ -132,9 +132,8 @@ void *lac_buffer_handle(const lac_buffer *buffer) {
 lac_status lac_buffer_write(lac_buffer *buffer, size_t offset, const void *source, size_t bytes) {
   if (bytes == 0) return LAC_OK;
   lac_device *device = buffer->device;
-  const cl_int code =
-      clEnqueueWriteBuffer(device->queue, buffer->mem, CL_TRUE, offset, bytes, source, 0, NULL,
-                           lac_profile_slot(device, "(write)"));
+  const cl_int code = clEnqueueWriteBuffer(device->queue, buffer->mem, CL_TRUE, offset, bytes,
+                                           source, 0, NULL, lac_profile_slot(device, "(write)"));
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "writing %zu bytes to the device", bytes);
 }
 

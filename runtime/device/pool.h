@@ -1,8 +1,8 @@
 /**
  * Device buffers by size class: taken, given back, kept for the next taker.
  *
- * The pool alone creates and frees device memory. The queue is in order, so a buffer given back may be
- * handed out at once although earlier kernels still use it.
+ * The pool alone creates and frees device memory. The queue is in order, so a buffer given back may
+ * be handed out at once although earlier kernels still use it.
  */
 #ifndef LAC_DEVICE_POOL_H
 #define LAC_DEVICE_POOL_H
@@ -10,7 +10,7 @@
 #include "device/device.h"
 
 typedef struct lac_pool_stats {
-  uint64_t used_bytes;   /* in buffers that somebody holds, as asked for */
+  uint64_t used_bytes; /* in buffers that somebody holds, as asked for */
   uint64_t used_buffers;
   uint64_t cached_bytes; /* in buffers waiting to be reused */
   uint64_t peak_bytes;   /* most used_bytes since the last reset */
@@ -55,9 +55,9 @@ void lac_pool_trim(lac_device *device);
 /**
  * Install the one function told about memory pressure; NULL removes it.
  *
- * @param hook  called with exhausted = false as bytes are taken, and with true when an allocation has
- *              failed, before the pool trims itself and tries once more; may release buffers, must not
- *              take any
+ * @param hook  called with exhausted = false as bytes are taken, and with true when an allocation
+ * has failed, before the pool trims itself and tries once more; may release buffers, must not take
+ * any
  */
 void lac_pool_set_hook(lac_device *device, void (*hook)(void *user, size_t bytes, bool exhausted),
                        void *user);

@@ -1,6 +1,7 @@
 /*
- * Event timing: every enqueue call asks for a slot; its event is kept until somebody reads the rows.
- * Off, a slot is NULL and nothing is kept. Names are string literals or live in the kernel cache.
+ * Event timing: every enqueue call asks for a slot; its event is kept until somebody reads the
+ * rows. Off, a slot is NULL and nothing is kept. Names are string literals or live in the kernel
+ * cache.
  */
 #include "device/opencl.h"
 

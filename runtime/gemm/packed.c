@@ -67,7 +67,7 @@ typedef float vec4 __attribute__((vector_size(16)));
 #define LANES 4
 #define ACROSS 2
 #define ROWS 6
-#define FMA(a, b, c) (a) * (b) + (c)
+#define FMA(a, b, c) ((a) * (b) + (c))
 #include "gemm/packed_tile.inc"
 
 bool lac_packed_has(lac_packed_kind kind) {
@@ -123,6 +123,8 @@ static uint32_t tile_row(uint32_t rows, uint32_t tiles, uint32_t t) {
   return rows * t / tiles;
 }
 
+// NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a tile function has written the
+// sums
 /* y = alpha * sums + beta * y for one row of a tile, and only the outputs that exist. */
 static inline void store_row(float *y, const float *sums, uint64_t outputs, float alpha,
                              float beta) {
@@ -144,6 +146,8 @@ static void store_tile(float *y, uint64_t y_row, const float *sums, uint32_t row
   }
 }
 
+// NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult)
+
 /* One block: rows row0 .. row0 + rows - 1 of y, inputs k0 .. k0 + depth - 1, all panels asked for.
  */
 static void multiply_block(const lac_packed_args *p, const tile_kind *best, uint64_t row0,
@@ -151,6 +155,7 @@ static void multiply_block(const lac_packed_args *p, const tile_kind *best, uint
                            uint64_t end) {
   _Alignas(64) float x[ROWS_MAX * DEPTH];
   _Alignas(64) float sums[TILE_ROWS_MAX * LAC_PANEL];
+  // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): every kind has rows
   const uint32_t tiles = (rows + best->rows - 1) / best->rows;
   for (uint32_t t = 0; t < tiles; t++) {
     const uint32_t top = tile_row(rows, tiles, t), height = tile_row(rows, tiles, t + 1) - top;

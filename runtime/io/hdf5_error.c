@@ -41,7 +41,7 @@ lac_status lac_hdf5_fail(const char *path, const char *what, ...) {
   va_list args;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_reason, &why);
   va_start(args, what);
-  vsnprintf(text, sizeof text, what, args);
+  vsnprintf(text, sizeof text, what, args); // NOLINT(clang-analyzer-valist.Uninitialized): it is
   va_end(args);
   return lac_fail(LAC_EIO, "%s: %s: %s", path, text, why.text[0] ? why.text : "no reason given");
 }

@@ -223,7 +223,7 @@ static lac_status read_member(lac_archive *into, lac_zip *zip, size_t index, con
   if (status == LAC_OK) {
     memcpy(name, full, length - 4);
     status = lac_npy_parse(into, name, bytes, size);
-    if (status != LAC_OK) lac_fail(status, "%s: entry '%.200s': %s", path, full, lac_message());
+    if (status != LAC_OK) lac_remember("%s: entry '%.200s': %s", path, full, lac_message());
     free(name);
   }
   free(bytes);

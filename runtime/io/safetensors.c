@@ -180,7 +180,7 @@ static lac_status describe(json_t *header, const lac_array *array, uint64_t begi
     failed |= json_array_append_new(shape, json_integer((json_int_t)array->dims[d])) != 0;
   json_t *info = json_pack("{s:s, s:o, s:[I, I]}", "dtype", array->dtype == LAC_F32 ? "F32" : "I32",
                            "shape", shape, "data_offsets", (json_int_t)begin,
-                           (json_int_t)(begin + array->count * LAC_ELEMENT_BYTES));
+                           (json_int_t)begin + (json_int_t)array->count * LAC_ELEMENT_BYTES);
   failed |= json_object_set_new(header, array->name, info) != 0;
   if (failed) return lac_fail(LAC_EINVAL, "'%.200s' is not a name in UTF-8", array->name);
   return LAC_OK;

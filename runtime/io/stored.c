@@ -125,7 +125,7 @@ lac_status lac_stored_convert(void *out, const void *in, lac_stored type, uint64
     return LAC_OK;
   case LAC_STORED_I8:
     for (uint64_t i = 0; i < count; i++)
-      ints[i] = (signed char)bytes[i];
+      ints[i] = (int32_t)(int8_t)bytes[i];
     return LAC_OK;
   case LAC_STORED_U8:
   case LAC_STORED_BOOL:

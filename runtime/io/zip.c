@@ -24,7 +24,7 @@ static lac_status fail_open(const char *label, int code) {
     return lac_fail(LAC_EIO, "%s: is not a ZIP archive, or its end is missing (truncated?)", label);
   zip_error_t error;
   zip_error_init_with_code(&error, code);
-  lac_fail(LAC_EIO, "%s: cannot open: %s", label, zip_error_strerror(&error));
+  lac_remember("%s: cannot open: %s", label, zip_error_strerror(&error));
   zip_error_fini(&error);
   return LAC_EIO;
 }

@@ -1,7 +1,7 @@
 /*
  * Forward is one kernel per row; it keeps the weights. Backward recomputes tanh rather than keeping
- * [rows, regions, size] of it: first the gradient of the scores, row by row, then what several rows of an
- * image share, image by image, so that nothing needs atomics.
+ * [rows, regions, size] of it: first the gradient of the scores, row by row, then what several rows
+ * of an image share, image by image, so that nothing needs atomics.
  */
 #include "layers/attention.h"
 
@@ -16,14 +16,13 @@ typedef struct sizes {
 
 static lac_status fail_shapes(const lac_attention_args *a) {
   char q[LAC_SHAPE_TEXT], k[LAC_SHAPE_TEXT], u[LAC_SHAPE_TEXT], v[LAC_SHAPE_TEXT];
-  return lac_fail(LAC_ESHAPE,
-                  "attention: query %s, keys %s, values %s and v %s do not fit (want [batch, size], "
-                  "[images, regions, size], [images, regions, width], [size], batch a multiple of "
-                  "images)",
-                  lac_shape_text(q, lac_tensor_shape(a->query)),
-                  lac_shape_text(k, lac_tensor_shape(a->keys)),
-                  lac_shape_text(u, lac_tensor_shape(a->values)),
-                  lac_shape_text(v, lac_tensor_shape(a->v)));
+  return lac_fail(
+      LAC_ESHAPE,
+      "attention: query %s, keys %s, values %s and v %s do not fit (want [batch, size], "
+      "[images, regions, size], [images, regions, width], [size], batch a multiple of "
+      "images)",
+      lac_shape_text(q, lac_tensor_shape(a->query)), lac_shape_text(k, lac_tensor_shape(a->keys)),
+      lac_shape_text(u, lac_tensor_shape(a->values)), lac_shape_text(v, lac_tensor_shape(a->v)));
 }
 
 static lac_status plan(sizes *n, const lac_attention_args *a) {
@@ -40,8 +39,7 @@ static lac_status plan(sizes *n, const lac_attention_args *a) {
   if (k->dim[1] == 0 && q->dim[0] > 0)
     return lac_fail(LAC_ESHAPE, "attention: there are no regions to look at");
   const lac_shape mask = {2, {k->dim[0], k->dim[1]}};
-  if (a->mask)
-    LAC_TRY(lac_op_check_shape("attention", "mask", a->mask, LAC_F32, a->query, &mask));
+  if (a->mask) LAC_TRY(lac_op_check_shape("attention", "mask", a->mask, LAC_F32, a->query, &mask));
   *n = (sizes){.rows = (uint32_t)q->dim[0],
                .images = (uint32_t)k->dim[0],
                .each = k->dim[0] ? (uint32_t)(q->dim[0] / k->dim[0]) : 1,
@@ -159,9 +157,7 @@ static lac_status run_forward(lac_tensor *y, lac_tensor *w, const lac_attention_
   lac_arg_u32(&run, n->width);
   lac_launch_groups(&run, n->rows, LAC_REDUCE_GROUP);
   LAC_TRY(lac_launch_run(&run));
-  const lac_node node = {additive_backward,
-                         .in = {a->query, a->keys, a->values, a->v},
-                         .out = {y},
+  const lac_node node = {additive_backward, .in = {a->query, a->keys, a->values, a->v}, .out = {y},
                          .saved = {w}};
   return lac_tape_record(device, &node);
 }
@@ -195,6 +191,7 @@ lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
     if (in[i]) status = lac_contiguous(&dense[i], in[i]);
   const lac_attention_args flat = {dense[QUERY], dense[KEYS], dense[VALUES], dense[V], dense[MASK]};
   if (status == LAC_OK) status = attend(out, weights, &flat, &n);
-  for (int i = 0; i < 5; i++) lac_tensor_release(dense[i]);
+  for (int i = 0; i < 5; i++)
+    lac_tensor_release(dense[i]);
   return status;
 }

@@ -18,14 +18,16 @@ typedef struct lac_attention_args {
  * Additive attention: e_s = v . tanh(keys_s + query), w = softmax of e over the regions that count,
  * y = sum_s w_s values_s.
  *
- * Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and translate".
- * Several rows may look at one image: batch is a multiple of images, and the rows of an image lie together,
- * so the image's keys and values are never copied. A constant added to all scores (a bias of the scoring
- * layer) changes nothing and gets a zero gradient, so there is none here.
+ * Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and
+ * translate". Several rows may look at one image: batch is a multiple of images, and the rows of an
+ * image lie together, so the image's keys and values are never copied. A constant added to all
+ * scores (a bias of the scoring layer) changes nothing and gets a zero gradient, so there is none
+ * here.
  *
  * @param[out] out      new [batch, width]; the caller releases it
  * @param[out] weights  new [batch, regions], without a gradient; NULL where nobody wants them
- * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. A row none of whose regions counts is NaN.
+ * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. A row none of whose regions
+ * counts is NaN.
  *
  * Gradients: to query, keys, values and v.
  */

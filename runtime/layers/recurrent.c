@@ -44,8 +44,7 @@ static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_
   lac_arg_u64(&run, shape->dim[1]);
   lac_launch_items2(&run, shape->dim[1], shape->dim[0]);
   LAC_TRY(lac_launch_run(&run));
-  const lac_node node = {
-      lstm_cell_backward, .in = {z, c_prev}, .out = {h, c}, .saved = {gates}};
+  const lac_node node = {lstm_cell_backward, .in = {z, c_prev}, .out = {h, c}, .saved = {gates}};
   return lac_tape_record(device, &node);
 }
 

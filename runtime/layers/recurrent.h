@@ -9,9 +9,9 @@
 /**
  * One step of a long short-term memory cell, from its pre-activations.
  *
- * z holds four blocks i, f, g, o (the order of PyTorch's LSTMCell): c = s(f) c_prev + s(i) tanh(g) and
- * h = s(o) tanh(c), with s the logistic function. Hochreiter and Schmidhuber 1997, "Long short-term memory",
- * with the forget gate of Gers, Schmidhuber and Cummins 2000.
+ * z holds four blocks i, f, g, o (the order of PyTorch's LSTMCell): c = s(f) c_prev + s(i) tanh(g)
+ * and h = s(o) tanh(c), with s the logistic function. Hochreiter and Schmidhuber 1997, "Long
+ * short-term memory", with the forget gate of Gers, Schmidhuber and Cummins 2000.
  *
  * @param[out] h, c   new, [batch, hidden]; the caller releases both
  * @param z           float32 [batch, 4 hidden]: W_ih x + b_ih + W_hh h + b_hh

@@ -1,6 +1,7 @@
 /*
- * One table row per map; map1 and map2 are written once. A binary map whose shapes differ walks up to four
- * dimensions with strides; its gradient is formed at full size and summed over what was stretched.
+ * One table row per map; map1 and map2 are written once. A binary map whose shapes differ walks up
+ * to four dimensions with strides; its gradient is formed at full size and summed over what was
+ * stretched.
  */
 #include "ops/elementwise.h"
 
@@ -125,7 +126,8 @@ lac_status lac_greater(lac_tensor **out, lac_tensor *x, float a) {
 
 enum { WALK = 4 };
 
-/* Two sides joined over at most four dimensions, missing ones 1; strides are 0 where a side is stretched. */
+/* Two sides joined over at most four dimensions, missing ones 1; strides are 0 where a side is
+ * stretched. */
 typedef struct walk {
   uint64_t dim[WALK];
   uint64_t stride[2][WALK];
@@ -140,7 +142,8 @@ static lac_status plan_walk(walk *plan, const char *op, const lac_shape *joint, 
     return lac_fail(LAC_EUNSUPPORTED, "%s: broadcasting takes at most four dimensions, got %s", op,
                     lac_shape_text(text, joint));
   *plan = (walk){.dim = {1, 1, 1, 1}};
-  for (uint32_t i = 0; i < joint->rank; i++) plan->dim[WALK - 1 - i] = joint->dim[joint->rank - 1 - i];
+  for (uint32_t i = 0; i < joint->rank; i++)
+    plan->dim[WALK - 1 - i] = joint->dim[joint->rank - 1 - i];
   for (int s = 0; s < 2; s++) {
     const lac_shape *shape = lac_tensor_shape(side[s]);
     uint64_t step = 1;
@@ -155,9 +158,11 @@ static lac_status plan_walk(walk *plan, const char *op, const lac_shape *joint, 
 }
 
 static void arg_walk(lac_launch *run, const walk *plan) {
-  for (int i = 1; i < WALK; i++) lac_arg_u64(run, plan->dim[i]);
+  for (int i = 1; i < WALK; i++)
+    lac_arg_u64(run, plan->dim[i]);
   for (int s = 0; s < 2; s++)
-    for (int i = 0; i < WALK; i++) lac_arg_u64(run, plan->stride[s][i]);
+    for (int i = 0; i < WALK; i++)
+      lac_arg_u64(run, plan->stride[s][i]);
 }
 
 typedef struct map2_op {
@@ -176,9 +181,12 @@ static lac_status unstretch(lac_tensor *gside, lac_tensor *t, const walk *plan, 
   lac_arg_tensor(&run, gside);
   lac_arg_tensor(&run, t);
   lac_arg_u64(&run, n);
-  for (int i = 1; i < WALK; i++) lac_arg_u64(&run, plan->stride[s][i] ? plan->dim[i] : 1);
-  for (int i = 0; i < WALK; i++) lac_arg_u64(&run, plan->stride[s][i] ? 1 : plan->dim[i]);
-  for (int i = 0; i < WALK; i++) lac_arg_u64(&run, full[i]);
+  for (int i = 1; i < WALK; i++)
+    lac_arg_u64(&run, plan->stride[s][i] ? plan->dim[i] : 1);
+  for (int i = 0; i < WALK; i++)
+    lac_arg_u64(&run, plan->stride[s][i] ? 1 : plan->dim[i]);
+  for (int i = 0; i < WALK; i++)
+    lac_arg_u64(&run, full[i]);
   lac_launch_items(&run, n);
   return lac_launch_run(&run);
 }
@@ -286,7 +294,8 @@ lac_status lac_minimum(lac_tensor **out, lac_tensor *a, lac_tensor *b) {
   return map2(out, a, b, &op);
 }
 
-/* Dimensions and strides of a strided tensor as the contiguous kernels take them: d1..d5, s0..s5. */
+/* Dimensions and strides of a strided tensor as the contiguous kernels take them: d1..d5, s0..s5.
+ */
 static void arg_geometry(lac_launch *run, const lac_tensor *x) {
   uint64_t dim[LAC_MAX_RANK], stride[LAC_MAX_RANK];
   const lac_shape *shape = lac_tensor_shape(x);
@@ -295,8 +304,10 @@ static void arg_geometry(lac_launch *run, const lac_tensor *x) {
     dim[i] = i < missing ? 1 : shape->dim[i - missing];
     stride[i] = i < missing ? 0 : lac_tensor_stride(x, i - missing);
   }
-  for (uint32_t i = 1; i < LAC_MAX_RANK; i++) lac_arg_u64(run, dim[i]);
-  for (uint32_t i = 0; i < LAC_MAX_RANK; i++) lac_arg_u64(run, stride[i]);
+  for (uint32_t i = 1; i < LAC_MAX_RANK; i++)
+    lac_arg_u64(run, dim[i]);
+  for (uint32_t i = 0; i < LAC_MAX_RANK; i++)
+    lac_arg_u64(run, stride[i]);
 }
 
 static lac_status contiguous_backward(const lac_node *node) {

@@ -1,16 +1,17 @@
 /**
  * Maps over elements: of one tensor, and of two with broadcasting.
  *
- * Unless it says otherwise an operation takes float32 of any shape, lets NaN through, and returns LAC_OK;
- * LAC_EINVAL for a closed tensor, another type or another device; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. The
- * result is new and the caller's to release.
+ * Unless it says otherwise an operation takes float32 of any shape, lets NaN through, and returns
+ * LAC_OK; LAC_EINVAL for a closed tensor, another type or another device; LAC_ESHAPE; LAC_ENOMEM;
+ * LAC_EDEVICE. The result is new and the caller's to release.
  */
 #ifndef LAC_OPS_ELEMENTWISE_H
 #define LAC_OPS_ELEMENTWISE_H
 
 #include "tensor/tensor.h"
 
-/** x itself (retained) when it is contiguous, else a contiguous copy, float32 or int32. Gradient: passes. */
+/** x itself (retained) when it is contiguous, else a contiguous copy, float32 or int32. Gradient:
+ * passes. */
 lac_status lac_contiguous(lac_tensor **out, lac_tensor *x);
 
 /** A copy, float32 or int32, always new memory. Gradient: passes. */
@@ -38,7 +39,8 @@ lac_status lac_tanh(lac_tensor **out, lac_tensor *x);
 lac_status lac_sigmoid(lac_tensor **out, lac_tensor *x);
 /** y = a x + b. Gradient: a gy. */
 lac_status lac_scale(lac_tensor **out, lac_tensor *x, float a, float b);
-/** y = x limited to low..high. Gradient: gy where low <= x <= high. LAC_EINVAL unless low <= high. */
+/** y = x limited to low..high. Gradient: gy where low <= x <= high. LAC_EINVAL unless low <= high.
+ */
 lac_status lac_clamp(lac_tensor **out, lac_tensor *x, float low, float high);
 /** y = 1 where x > a, else 0 (NaN gives 0). No gradient. */
 lac_status lac_greater(lac_tensor **out, lac_tensor *x, float a);
@@ -58,7 +60,8 @@ lac_status lac_minimum(lac_tensor **out, lac_tensor *a, lac_tensor *b);
 
 /** int32 to float32 (exact up to 2^24). No gradient. */
 lac_status lac_to_f32(lac_tensor **out, lac_tensor *x);
-/** float32 to int32, towards zero; NaN gives 0, values out of range the nearest int32. No gradient. */
+/** float32 to int32, towards zero; NaN gives 0, values out of range the nearest int32. No gradient.
+ */
 lac_status lac_to_i32(lac_tensor **out, lac_tensor *x);
 
 /** Enqueue y += x for contiguous float32 of one shape; no gradient. For backward rules. */

@@ -1,6 +1,7 @@
 /*
- * The result starts as add + bias (or is left to the first product), then every product adds to it in
- * place. Inputs with more than two dimensions are seen as [rows, k]; their views share memory and gradient.
+ * The result starts as add + bias (or is left to the first product), then every product adds to it
+ * in place. Inputs with more than two dimensions are seen as [rows, k]; their views share memory
+ * and gradient.
  */
 #include "ops/linear.h"
 
@@ -26,8 +27,8 @@ lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w) {
   LAC_TRY(lac_alloc(&weights, 1, sizeof *weights, "prepared weights"));
   const lac_matrix matrix = {lac_tensor_buffer(w), lac_tensor_offset(w), lac_tensor_stride(w, 0)};
   const lac_status status =
-      lac_gemm_prepare(&weights->prepared, lac_tensor_device(w), &matrix, lac_tensor_shape(w)->dim[0],
-                       lac_tensor_shape(w)->dim[1]);
+      lac_gemm_prepare(&weights->prepared, lac_tensor_device(w), &matrix,
+                       lac_tensor_shape(w)->dim[0], lac_tensor_shape(w)->dim[1]);
   if (status != LAC_OK) {
     free(weights);
     return status;
@@ -172,6 +173,9 @@ static lac_status apply(lac_tensor **out, const lac_linear_args *m, const lac_sh
 static lac_status plan(const lac_linear_args *args, lac_shape *shape) {
   char tx[LAC_SHAPE_TEXT], tw[LAC_SHAPE_TEXT];
   const lac_tensor *first = args->x[0];
+  if (args->pairs == 0 || args->pairs > LAC_LINEAR_PAIRS)
+    return lac_fail(LAC_EINVAL, "linear: wants 1 to %d pairs, got %u", LAC_LINEAR_PAIRS,
+                    args->pairs);
   for (uint32_t i = 0; i < args->pairs; i++) {
     LAC_TRY(lac_op_check("linear", "x", args->x[i], LAC_F32, first));
     LAC_TRY(lac_op_check("linear", "w", args->w[i], LAC_F32, first));
@@ -231,14 +235,17 @@ lac_status lac_linear(lac_tensor **out, const lac_linear_args *args) {
   LAC_TRY(plan(args, &shape));
   const uint64_t n = shape.dim[shape.rank - 1];
   uint64_t rows = 1;
-  for (uint32_t i = 0; i + 1 < shape.rank; i++) rows *= shape.dim[i];
+  for (uint32_t i = 0; i + 1 < shape.rank; i++)
+    rows *= shape.dim[i];
   const lac_shape matrix = {2, {rows, n}};
   lac_linear_args flat = {0};
   lac_tensor *y = NULL;
   lac_status status = flatten_all(&flat, args, rows, n);
   if (status == LAC_OK) status = apply(&y, &flat, &matrix);
-  if (status == LAC_OK && shape.rank != 2) status = lac_tensor_reshape(out, y, &shape);
-  else if (status == LAC_OK) *out = lac_tensor_retain(y);
+  if (status == LAC_OK && shape.rank != 2)
+    status = lac_tensor_reshape(out, y, &shape);
+  else if (status == LAC_OK)
+    *out = lac_tensor_retain(y);
   lac_tensor_release(y);
   for (uint32_t i = 0; i < LAC_LINEAR_PAIRS; i++) {
     lac_tensor_release(flat.x[i]);

@@ -10,8 +10,8 @@
 enum { LAC_LINEAR_PAIRS = 3 };
 
 /**
- * Weights [n, k] in the form that the device's products like best, for inference. Made once; the weights
- * must keep their values while it is used. Holds the weights.
+ * Weights [n, k] in the form that the device's products like best, for inference. Made once; the
+ * weights must keep their values while it is used. Holds the weights.
  */
 typedef struct lac_weights lac_weights;
 
@@ -20,12 +20,13 @@ void lac_weights_release(lac_weights *weights);
 lac_tensor *lac_weights_tensor(const lac_weights *weights);
 
 typedef struct lac_linear_args {
-  uint32_t pairs;                      /* 1..LAC_LINEAR_PAIRS */
-  lac_tensor *x[LAC_LINEAR_PAIRS];     /* float32 [..., k_i], the same leading dimensions */
-  lac_tensor *w[LAC_LINEAR_PAIRS];     /* float32 [n, k_i] */
-  const lac_weights *prepared[LAC_LINEAR_PAIRS]; /* NULL, or made from w[i]; used when nothing records */
-  lac_tensor *bias;                    /* float32 [n], or NULL */
-  lac_tensor *add;                     /* float32 [..., n], or NULL */
+  uint32_t pairs;                  /* 1..LAC_LINEAR_PAIRS */
+  lac_tensor *x[LAC_LINEAR_PAIRS]; /* float32 [..., k_i], the same leading dimensions */
+  lac_tensor *w[LAC_LINEAR_PAIRS]; /* float32 [n, k_i] */
+  const lac_weights
+      *prepared[LAC_LINEAR_PAIRS]; /* NULL, or made from w[i]; used when nothing records */
+  lac_tensor *bias;                /* float32 [n], or NULL */
+  lac_tensor *add;                 /* float32 [..., n], or NULL */
 } lac_linear_args;
 
 /**

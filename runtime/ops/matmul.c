@@ -1,6 +1,6 @@
 /*
- * Tensors become what gemm/ wants: a leading dimension, a transpose flag, a batch stride. A result that lies
- * transposed is computed as c^T = b^T a^T.
+ * Tensors become what gemm/ wants: a leading dimension, a transpose flag, a batch stride. A result
+ * that lies transposed is computed as c^T = b^T a^T.
  */
 #include "ops/matmul.h"
 
@@ -83,7 +83,8 @@ lac_status lac_product(lac_tensor *c, float beta, lac_tensor *a, lac_tensor *b) 
   return lac_gemm(lac_tensor_device(c), &args);
 }
 
-/* side += p q, where side may serve a whole batch with two dimensions: then product after product */
+/* side += p q, where side may serve a whole batch with two dimensions: then product after product
+ */
 static lac_status add_product(lac_tensor *side, lac_tensor *p, lac_tensor *q) {
   lac_tensor *gside;
   bool fresh;
@@ -105,7 +106,8 @@ static lac_status add_product(lac_tensor *side, lac_tensor *p, lac_tensor *q) {
       else
         one[s] = lac_tensor_retain(part[s]);
     }
-    if (status == LAC_OK) status = lac_product(gside, i == 0 && fresh ? 0.0f : 1.0f, one[0], one[1]);
+    if (status == LAC_OK)
+      status = lac_product(gside, i == 0 && fresh ? 0.0f : 1.0f, one[0], one[1]);
     lac_tensor_release(one[0]);
     lac_tensor_release(one[1]);
   }
@@ -138,7 +140,8 @@ static lac_status result_shape(lac_shape *out, const lac_tensor *a, const lac_te
     return lac_fail(LAC_ESHAPE, "matmul: %s and %s cannot be multiplied", lac_shape_text(ta, sa),
                     lac_shape_text(tb, sb));
   lac_shape shape = {.rank = 0};
-  if (sa->rank == 3 || sb->rank == 3) shape.dim[shape.rank++] = sa->rank == 3 ? sa->dim[0] : sb->dim[0];
+  if (sa->rank == 3 || sb->rank == 3)
+    shape.dim[shape.rank++] = sa->rank == 3 ? sa->dim[0] : sb->dim[0];
   shape.dim[shape.rank++] = sa->dim[sa->rank - 2];
   shape.dim[shape.rank++] = sb->dim[sb->rank - 1];
   *out = shape;

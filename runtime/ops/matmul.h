@@ -9,11 +9,14 @@
 /**
  * y = a b.
  *
- * Transposed and sliced views are taken as they are; only views with gaps in both dimensions are copied.
+ * Transposed and sliced views are taken as they are; only views with gaps in both dimensions are
+ * copied.
  *
- * @param[out] out  [m, n], or [batch, m, n] when a or b has three dimensions; the caller releases it
+ * @param[out] out  [m, n], or [batch, m, n] when a or b has three dimensions; the caller releases
+ * it
  * @param a         float32 [m, k] or [batch, m, k]
- * @param b         float32 [k, n] or [batch, k, n]; a side with two dimensions serves the whole batch
+ * @param b         float32 [k, n] or [batch, k, n]; a side with two dimensions serves the whole
+ * batch
  * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE
  *
  * Gradients: ga = gy b^T, gb = a^T gy; summed over the batch for a side with two dimensions.

@@ -21,8 +21,8 @@ lac_status lac_op_check_shape(const char *op, const char *name, const lac_tensor
                               lac_dtype dtype, const lac_tensor *like, const lac_shape *shape);
 
 /**
- * Finish an operation with one output: record `node` (whose out[0] is y), then hand y to the caller; after
- * a failure release it instead.
+ * Finish an operation with one output: record `node` (whose out[0] is y), then hand y to the
+ * caller; after a failure release it instead.
  *
  * @param status  of the launches before
  */

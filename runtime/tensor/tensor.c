@@ -1,12 +1,13 @@
 /*
- * A tensor's strides are in elements; a base tensor is contiguous at offset 0. Invariants: `base` is never
- * itself a view; `buffer` is NULL in a closed tensor and nowhere else, and a closed view has let its
- * base go; only f32 tensors have a gradient.
+ * A tensor's strides are in elements; a base tensor is contiguous at offset 0. Invariants: `base`
+ * is never itself a view; `buffer` is NULL in a closed tensor and nowhere else, and a closed view
+ * has let its base go; only f32 tensors have a gradient.
  */
 #include "tensor/tensor.h"
 
 #include "core/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,7 @@ lac_status lac_tensor_new(lac_tensor **out, lac_device *device, lac_dtype dtype,
   if (n > UINT64_MAX / 64) return lac_fail(LAC_ESHAPE, "tensor: shape %s is too large", text);
   lac_tensor *x;
   LAC_TRY(lac_alloc(&x, 1, sizeof *x, "a tensor's record"));
-  strcpy(what, "a tensor ");
-  strcat(what, text);
+  snprintf(what, sizeof what, "a tensor %s", text);
   const lac_status status = lac_buffer_new(&x->buffer, device, n * LAC_ELEMENT_BYTES, what);
   if (status != LAC_OK) {
     free(x);
@@ -181,7 +181,8 @@ lac_status lac_tensor_slice(lac_tensor **out, lac_tensor *x, uint32_t dim, uint6
                             uint64_t length) {
   char text[LAC_SHAPE_TEXT];
   if (dim >= x->shape.rank || start > x->shape.dim[dim] || length > x->shape.dim[dim] - start)
-    return lac_fail(LAC_EINVAL, "slice: %llu elements from number %llu of dimension %u do not exist in %s",
+    return lac_fail(LAC_EINVAL,
+                    "slice: %llu elements from number %llu of dimension %u do not exist in %s",
                     (unsigned long long)length, (unsigned long long)start + 1, dim + 1,
                     lac_shape_text(text, &x->shape));
   LAC_TRY(new_view(out, x));
@@ -194,7 +195,8 @@ lac_status lac_tensor_select(lac_tensor **out, lac_tensor *x, uint32_t dim, uint
   LAC_TRY(lac_tensor_slice(out, x, dim, at, 1));
   lac_tensor *view = *out;
   view->shape = lac_shape_reduced(&x->shape, dim, false);
-  for (uint32_t i = dim; i < view->shape.rank; i++) view->stride[i] = view->stride[i + 1];
+  for (uint32_t i = dim; i < view->shape.rank; i++)
+    view->stride[i] = view->stride[i + 1];
   return LAC_OK;
 }
 
@@ -214,7 +216,8 @@ lac_status lac_tensor_transpose(lac_tensor **out, lac_tensor *x, uint32_t a, uin
 /* Elements from the first to the last that a view touches. */
 static uint64_t span_of(const lac_tensor *x) {
   uint64_t last = 0;
-  for (uint32_t i = 0; i < x->shape.rank; i++) last += (x->shape.dim[i] - 1) * x->stride[i];
+  for (uint32_t i = 0; i < x->shape.rank; i++)
+    last += (x->shape.dim[i] - 1) * x->stride[i];
   return last + 1;
 }
 
@@ -241,8 +244,8 @@ lac_status lac_tensor_read(const lac_tensor *x, void *data) {
   int32_t *span;
   const uint64_t count = span_of(x);
   LAC_TRY(lac_alloc(&span, count, LAC_ELEMENT_BYTES, "reading a view"));
-  const lac_status status = lac_buffer_read(x->buffer, x->offset * LAC_ELEMENT_BYTES, span,
-                                            count * LAC_ELEMENT_BYTES);
+  const lac_status status =
+      lac_buffer_read(x->buffer, x->offset * LAC_ELEMENT_BYTES, span, count * LAC_ELEMENT_BYTES);
   if (status == LAC_OK) gather(x, span, data);
   free(span);
   return status;

@@ -1,9 +1,9 @@
 /**
  * Tensors: a shape over a counted device buffer, views of it, and the gradient that belongs to it.
  *
- * A tensor is counted; a view holds the buffer and its base. The gradient of a view is a view of its
- * base's gradient, so slicing, reshaping and transposing need no rule of their own.
- * Kernels take contiguous memory; lac_contiguous() (ops/elementwise) makes it.
+ * A tensor is counted; a view holds the buffer and its base. The gradient of a view is a view of
+ * its base's gradient, so slicing, reshaping and transposing need no rule of their own. Kernels
+ * take contiguous memory; lac_contiguous() (ops/elementwise) makes it.
  */
 #ifndef LAC_TENSOR_TENSOR_H
 #define LAC_TENSOR_TENSOR_H
@@ -35,7 +35,8 @@ lac_tensor *lac_tensor_retain(lac_tensor *x);
 void lac_tensor_release(lac_tensor *x);
 uint64_t lac_tensor_refs(const lac_tensor *x);
 
-/** Let the memory and the gradient go now, whoever else holds the tensor; it is closed from then on. */
+/** Let the memory and the gradient go now, whoever else holds the tensor; it is closed from then
+ * on. */
 void lac_tensor_close(lac_tensor *x);
 bool lac_tensor_is_closed(const lac_tensor *x);
 
@@ -56,7 +57,8 @@ bool lac_tensor_is_view(const lac_tensor *x);
  */
 lac_status lac_tensor_reshape(lac_tensor **out, lac_tensor *x, const lac_shape *shape);
 
-/** Elements start .. start + length - 1 of one dimension, sharing memory. LAC_EINVAL out of range. */
+/** Elements start .. start + length - 1 of one dimension, sharing memory. LAC_EINVAL out of range.
+ */
 lac_status lac_tensor_slice(lac_tensor **out, lac_tensor *x, uint32_t dim, uint64_t start,
                             uint64_t length);
 
