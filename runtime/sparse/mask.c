@@ -35,17 +35,39 @@ static lac_status mask_backward(const lac_node *node) {
   return lac_launch_run(&run);
 }
 
-static lac_status launch_mask(lac_tensor *y, const lac_mask_args *m) {
-  const uint64_t n = lac_tensor_numel(y);
-  const char *kernel = m->rng ? "mask_sample" : m->noise ? "mask_noise" : "mask_round";
+static lac_launch begin_mask(lac_tensor *y, const lac_mask_args *m, const char *kernel) {
   lac_launch run = lac_launch_new(lac_tensor_device(y), "mask", kernel);
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, m->w);
   lac_arg_tensor(&run, m->logit);
+  return run;
+}
+
+static lac_status launch_sample(lac_tensor *y, const lac_mask_args *m) {
+  const uint64_t n = lac_tensor_numel(y), part = n / 4;
+  if (part) {
+    lac_launch run = begin_mask(y, m, "mask_sample");
+    lac_arg_u64(&run, part);
+    lac_arg_rng(&run, m->rng);
+    lac_launch_items(&run, part);
+    LAC_TRY(lac_launch_run(&run));
+  }
+  if (n % 4 == 0) return LAC_OK;
+  lac_launch rest = begin_mask(y, m, "mask_sample_rest");
+  lac_arg_u64(&rest, part);
+  lac_arg_rng(&rest, m->rng);
+  lac_arg_u64(&rest, n);
+  lac_launch_items(&rest, n % 4);
+  return lac_launch_run(&rest);
+}
+
+static lac_status launch_mask(lac_tensor *y, const lac_mask_args *m) {
+  const uint64_t n = lac_tensor_numel(y);
+  if (m->rng) return launch_sample(y, m);
+  lac_launch run = begin_mask(y, m, m->noise ? "mask_noise" : "mask_round");
   if (m->noise) lac_arg_tensor(&run, m->noise);
   lac_arg_u64(&run, n);
-  if (m->rng) lac_arg_rng(&run, m->rng);
-  lac_launch_items(&run, m->rng ? lac_rng_span(n) : n);
+  lac_launch_items(&run, n);
   return lac_launch_run(&run);
 }
 

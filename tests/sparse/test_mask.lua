@@ -27,18 +27,29 @@ function T.rounding_agrees_with_the_golden_file_to_the_last_bit_of_the_sigmoid()
   check.close(y, mask:totable(), 0)
 end
 
-function T.draws_come_from_the_generators_counters()
-  local g, h = lac.rng(5, 6), lac.rng(5, 6)
-  local w <close> = lac.zeros {7, 9}:fill(2)
-  local logit <close> = lac.rng(1):normal({7, 9}, 0, 2)
-  local y <close> = lac.mask {w = w, logit = logit, rng = g}
-  local u <close> = h:uniform {7, 9}
-  local want, x = u:totable(), logit:totable()
-  for i, row in ipairs(want) do
-    for j, v in ipairs(row) do row[j] = v < sigmoid(x[i][j]) and 2 or 0 end
+-- Quarters of the elements take the four words of a counter; what is left over takes those of one more.
+local function noise_of(rng, n)
+  local part = n // 4
+  local u <close> = rng:uniform {part + 1, 4}
+  local words, noise = u:totable(), {}
+  for j = 1, 4 do
+    for q = 1, part do noise[(j - 1) * part + q] = words[q][j] end
   end
-  check.close(y, want, 0)
-  check.equal(g:state(), h:state())
+  for j = 1, n % 4 do noise[4 * part + j] = words[part + 1][j] end
+  return noise
+end
+
+function T.draws_come_from_the_generators_counters()
+  for _, n in ipairs {1, 3, 4, 63, 600} do
+    local g, h = lac.rng(5, 6), lac.rng(5, 6)
+    local w <close> = lac.zeros {n}:fill(2)
+    local logit <close> = lac.rng(1):normal({n}, 0, 2)
+    local y <close> = lac.mask {w = w, logit = logit, rng = g}
+    local want, x = noise_of(h, n), logit:totable()
+    for i, v in ipairs(want) do want[i] = v < sigmoid(x[i]) and 2 or 0 end
+    check.close(y, want, 0)
+    check.equal(g:state().counter, (n + 3) // 4)
+  end
 end
 
 function T.noise_below_the_probability_keeps()
