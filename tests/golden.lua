@@ -26,8 +26,10 @@ function golden.group(file, group)
   return found
 end
 
---- The model of a golden file, with its parameters, in evaluation mode.
-function golden.updown(file)
+--- The model of a golden file, with its parameters, in evaluation mode and without dropout.
+-- @tparam file file
+-- @tparam[opt="params"] string group where the parameters are
+function golden.updown(file, group)
   local layers = file:has("config/logit_layers") and scalar(file, "logit_layers") or 1
   local model = UpDown {
     vocab = scalar(file, "vocab_size"), embed = scalar(file, "input_encoding_size"),
@@ -35,7 +37,7 @@ function golden.updown(file)
     features = scalar(file, "att_feat_size"), fc_features = scalar(file, "fc_feat_size"), logit_layers = layers,
     dropout = 0,
   }
-  model:load(golden.group(file, "params"))
+  model:load(golden.group(file, group or "params"))
   return model:eval()
 end
 

@@ -1,8 +1,8 @@
 --- Masks of parameters: what a weight is multiplied by, element by element.
 --
 -- A mask belongs to a parameter (nn.param), never to a second copy of a model. It has `apply(value, rng)`, which
--- gives the masked weight; `binary()`, the zeros and ones that evaluation uses; `redraws(rng)`, whether each
--- use in a time loop gets weights of its own; `zero_grad()` and `close()`.
+-- gives the masked weight; `binary()`, the zeros and ones that evaluation uses, and `kept()`, how many are ones;
+-- `redraws(rng)`, whether each use in a time loop gets weights of its own; `zero_grad()` and `close()`.
 -- @module nn.mask
 local lac = require "lac"
 local class = require "core.class"
@@ -23,6 +23,11 @@ end
 --- @treturn tensor new, of zeros and ones
 function Fixed:binary()
   return self.values:clone()
+end
+
+--- @treturn tensor new, a scalar
+function Fixed:kept()
+  return self.values:sum()
 end
 
 function Fixed.redraws()
@@ -60,6 +65,11 @@ function Trained:binary()
   local ones <close> = lac.zeros(self.logits:shape()):fill(1)
   local kept <close> = lac.mask {w = ones, logit = self.logits}
   return kept:greater(0)
+end
+
+--- @treturn tensor new, a scalar with a gradient straight through the rounding
+function Trained:kept()
+  return self.logits:mask_count()
 end
 
 function Trained:redraws(rng)

@@ -59,9 +59,7 @@ local function train()
     tape:backward(loss + extra * 0.01)
   end
   optimiser:step(0.1)
-  for _, list in pairs(optimiser:state()) do
-    if type(list[1]) == "userdata" then close_all(list) end
-  end
+  optimiser:close()
   close_all(params)
 end
 

@@ -8,14 +8,16 @@ local C = {
   core = {}, device = {"core"}, tensor = {"core", "device"}, gemm = {"core", "device", "tensor"},
   autograd = {"core", "device", "tensor", "gemm"}, ops = {"core", "device", "tensor", "gemm", "autograd"},
   layers = {"core", "device", "tensor", "gemm", "autograd", "ops"},
-  sparse = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"}, text = {"core"},
+  sparse = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"},
+  text = {"core"},
   bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"}, cli = {"core", "bind"},
 }
 
 local LUA = {
   core = {}, nn = {"lac", "core"}, models = {"lac", "core", "nn"}, optim = {"lac", "core"}, data = {"lac", "core"},
-  train = {"lac", "core", "models", "optim", "data"},
-  cli = {"lac", "core", "models", "optim", "data", "train", "nn"},
+  prune = {"lac", "core", "nn", "optim"},
+  train = {"lac", "core", "models", "optim", "data", "prune"},
+  cli = {"lac", "core", "models", "optim", "data", "train", "nn", "prune"},
 }
 
 local function list(pattern)

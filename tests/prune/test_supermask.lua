@@ -1,30 +1,43 @@
 local lac = require "lac"
 local check = require "check"
 local golden = require "golden"
-local class = require "core.class"
-local mask = require "nn.mask"
+local adam = require "optim.adam"
+local schedule = require "optim.schedule"
+local stats = require "prune.stats"
+local supermask = require "prune.supermask"
+local Linear = require "nn.linear"
+local Relu = require "nn.relu"
+local Sequential = require "nn.sequential"
+local UpDown = require "models.updown"
 
 local T = {}
 
--- A trained mask that takes recorded noise instead of a generator's, call by call.
-local Replay = class("Replay", getmetatable(mask.trained()))
-
-function Replay:apply(value, rng)
-  if not rng then return lac.mask {w = value, logit = self.logits} end
-  self.calls = (self.calls or 0) + 1
-  return lac.mask {w = value, logit = self.logits, noise = self.noise:select(1, self.calls)}
+-- The maskable parameters of a model by name.
+local function masked_parameters(model)
+  local params = {}
+  for _, p in ipairs(model:parameters()) do
+    if p.param.maskable then params[p.name] = p.param end
+  end
+  return params
 end
 
--- Give every masked parameter of a golden file its logits.
-local function attach(model, logits)
-  local masks = {}
-  for _, p in ipairs(model:parameters()) do
-    if p.param.maskable then
-      masks[p.name] = Replay(logits[p.name]:requires_grad(true))
-      p.param:set_mask(masks[p.name])
+-- Logits for every mask of a model that a method was attached to.
+local function set_logits(model, logits)
+  for name, param in pairs(masked_parameters(model)) do param.mask.logits:copy(logits[name]) end
+end
+
+-- Let masks take recorded noise, call by call, instead of a generator's; returns how often each was called.
+local function replay(model, noise)
+  local calls = {}
+  for name, param in pairs(masked_parameters(model)) do
+    calls[name] = 0
+    function param.mask:apply(value, rng)
+      if not rng then return lac.mask {w = value, logit = self.logits} end
+      calls[name] = calls[name] + 1
+      return lac.mask {w = value, logit = self.logits, noise = noise[name]:select(1, calls[name])}
     end
   end
-  return masks
+  return calls
 end
 
 local function compare(got, want, name, ...)
@@ -32,7 +45,7 @@ local function compare(got, want, name, ...)
   check.yes(good, name .. ": " .. tostring(message))
 end
 
--- Each gradient or value of a golden group, for tensors by name.
+-- Each tensor of a golden group against those of a table.
 local function compare_all(file, group, got, ...)
   local wanted = golden.group(file, group)
   check.yes(next(wanted), "the file holds no " .. group)
@@ -42,11 +55,21 @@ local function compare_all(file, group, got, ...)
   end
 end
 
-local function gradients(model, masks)
-  local weights, logits = {}, {}
-  for _, p in ipairs(model:parameters()) do weights[p.name] = p.param.value:grad() or lac.zeros(p.param.shape) end
-  for name, m in pairs(masks) do logits[name] = m.logits:grad() end
-  return weights, logits
+local function weight_gradients(model)
+  local grads = {}
+  for _, p in ipairs(model:parameters()) do grads[p.name] = p.param.value:grad() or lac.zeros(p.param.shape) end
+  return grads
+end
+
+local function logit_gradients(model)
+  local grads = {}
+  for name, param in pairs(masked_parameters(model)) do grads[name] = param.mask.logits:grad() end
+  return grads
+end
+
+local function scalar(file, name)
+  local x <close> = file:read(name)
+  return x:totable()[1]
 end
 
 local function caption_loss(file, model, batch)
@@ -57,26 +80,27 @@ end
 
 local function updown_agrees(mode)
   local file <close> = golden.open "supermask_updown.h5"
-  local model = golden.updown(file)
-  local masks = attach(model, golden.group(file, "mask_logits"))
+  local model, method = golden.updown(file), supermask.new {target = 0.9}
+  method:attach(model)
   if mode == "train" then model:train(lac.rng(1)) end
   do
     local tape <close> = lac.tape()
+    set_logits(model, golden.group(file, "mask_logits"))
     local noise = golden.group(file, "train/noise")
-    for name, m in pairs(masks) do m.noise = noise[name] end
+    local calls = replay(model, noise)
     local batch = golden.batch(file)
     local loss, logits = caption_loss(file, model, batch)
     local logp = logits:log_softmax():reshape(batch.steps, #batch.seqs, logits:shape(2)):transpose(1, 2)
     check.close(logp, file:read(mode .. "/logprobs"):slice(2, 1, batch.steps), 1e-4)
-    check.close(loss:item(), file:read(mode .. "/loss"):totable()[1], 0, 1e-5)
+    check.close(loss:item(), scalar(file, mode .. "/loss"), 0, 1e-5)
     tape:backward(loss)
-    local weights, logit_grads = gradients(model, masks)
-    compare_all(file, mode .. "/grads_weights", weights, 1e-5, 1e-3)
-    compare_all(file, mode .. "/grads_masks", logit_grads, 1e-5, 1e-3)
+    compare_all(file, mode .. "/grads_weights", weight_gradients(model), 1e-5, 1e-3)
+    compare_all(file, mode .. "/grads_masks", logit_gradients(model), 1e-8, 1e-3)
     if mode == "train" then
-      for name, m in pairs(masks) do check.equal(m.calls, noise[name]:shape(1)) end
+      for name, n in pairs(calls) do check.equal(n, noise[name]:shape(1)) end
     end
   end
+  method:close()
   model:close()
 end
 
@@ -86,6 +110,326 @@ end
 
 function T.masks_drawn_at_every_step_agree_with_the_golden_file()
   updown_agrees "train"
+end
+
+function T.pruned_weights_and_their_sparsity_agree_with_the_golden_file()
+  local file <close> = golden.open "supermask_updown.h5"
+  local model, method = golden.updown(file), supermask.new {target = 0.9}
+  method:attach(model)
+  do
+    local scope <close> = lac.scope()
+    set_logits(model, golden.group(file, "mask_logits"))
+  end
+  local function statistics_agree()
+    local s = stats.of(model)
+    check.equal(s.kept, scalar(file, "sparsity/nnz"))
+    check.close(s.sparsity, scalar(file, "sparsity/total"), 1e-6)
+    for _, row in ipairs(s) do check.close(row.sparsity, scalar(file, "sparsity/layers/" .. row.name), 1e-6) end
+    check.equal(#s, 11)
+  end
+  statistics_agree()
+  method:finish(model)
+  statistics_agree()
+  local values = {}
+  for name, param in pairs(masked_parameters(model)) do values[name] = param.value end
+  compare_all(file, "pruned_weights", values, 0)
+  for _, param in pairs(masked_parameters(model)) do param:set_mask(nil) end
+  statistics_agree() -- now of the weights
+  model:close()
+end
+
+-- Sizes of the Up-Down model of the golden file that holds logits only.
+local SPARSITY_MODEL = {vocab = 30, embed = 12, hidden = 16, attention = 8, features = 10, fc_features = 10}
+
+function T.the_sparsity_loss_agrees_with_the_golden_file_over_its_schedule()
+  local file <close> = golden.open "supermask_sparsity_loss.h5"
+  local model = UpDown(SPARSITY_MODEL)
+  model:initialise(lac.rng(1))
+  for n = 0, 1 do
+    local at = "schedule" .. n .. "/"
+    local method = supermask.new {target = scalar(file, at .. "target"), weight = scalar(file, at .. "weight")}
+    method:attach(model)
+    local tape <close> = lac.tape()
+    set_logits(model, golden.group(file, "mask_logits"))
+    local max_step = scalar(file, at .. "max_step")
+    local function read(name) return file:read(at .. name):totable() end
+    local loss, scaled, anneal = read "loss", read "loss_scaled", read "anneal_rate"
+    for i, step in ipairs(read "steps") do
+      local term, log = method:loss(model, {step = step, steps = max_step})
+      check.close(term:item(), scaled[i], 0, 1e-5)
+      check.close(log.loss:item(), loss[i], 0, 1e-5)
+      check.equal(log.anneal_rate, anneal[i])
+      check.close(log.sparsity:item(), scalar(file, "sparsity"), 0, 1e-5)
+    end
+    local term = method:loss(model, {step = 50, steps = max_step})
+    tape:backward(term)
+    compare_all(file, at .. "grads_step50", logit_gradients(model), 1e-8, 1e-3)
+    method:close()
+  end
+  model:close()
+end
+
+-- Values of all parameters or logits by name.
+local function values_of(model, what)
+  local values = {}
+  for _, p in ipairs(model:parameters()) do
+    if what == "params" then values[p.name] = p.param.value end
+    if what == "mask_logits" and p.param.mask then values[p.name] = p.param.mask.logits end
+  end
+  return values
+end
+
+-- Five steps with recorded noise: losses, gradients, and every weight and logit after each update.
+local function training_agrees(name)
+  local file <close> = golden.open(name)
+  local function config(key) return scalar(file, "config/" .. key) end
+  local model = golden.updown(file, "init/params")
+  local method = supermask.new {
+    target = config "prune_sparsity_target", weight = config "prune_supermask_sparsity_weight",
+    lr = config "prune_supermask_lr", eps = config "mask_adam_epsilon", beta1 = config "optim_alpha",
+    beta2 = config "optim_beta", clip_value = config "grad_clip"}
+  method:attach(model)
+  local optimiser = adam.new(model:parameters(), {
+    beta1 = config "optim_alpha", beta2 = config "optim_beta", eps = config "optim_epsilon",
+    clip_value = config "grad_clip", weight_decay = config "weight_decay"})
+  local cosine = schedule.cosine {from = config "learning_rate", to = config "learning_rate_min"}
+  local steps = config "max_train_step"
+  do
+    local scope <close> = lac.scope()
+    set_logits(model, golden.group(file, "init/mask_logits"))
+  end
+  model:train(lac.rng(1))
+  for k = 1, 5 do
+    local at = "step" .. k .. "/"
+    local tape <close> = lac.tape()
+    replay(model, golden.group(file, at .. "noise"))
+    check.close(stats.of(model).sparsity, scalar(file, at .. "sparsity_before"), 1e-6)
+    local xent = caption_loss(file, model, golden.batch(file))
+    local sparsity = method:loss(model, {step = k - 1, steps = steps})
+    local loss = xent + sparsity
+    check.close(xent:item(), scalar(file, at .. "caption_loss"), 0, 1e-5)
+    check.close(sparsity:item(), scalar(file, at .. "sparsity_loss_scaled"), 0, 1e-5)
+    check.close(loss:item(), scalar(file, at .. "loss"), 0, 1e-5)
+    tape:backward(loss)
+    if k == 1 or k == 5 then
+      compare_all(file, at .. "grads_weights", weight_gradients(model), 1e-5, 1e-3)
+      compare_all(file, at .. "grads_masks", logit_gradients(model), 1e-8, 1e-3)
+    end
+    local lr = schedule.at(cosine, {step = k, steps = steps, epoch = 0})
+    check.close(lr, scalar(file, at .. "lr"), 0, 1e-5)
+    optimiser:step(lr)
+    method:update(model)
+    model:zero_grad()
+    compare_all(file, at .. "params", values_of(model, "params"), 1e-5, 1e-3)
+    compare_all(file, at .. "mask_logits", values_of(model, "mask_logits"), 1e-5, 1e-3)
+  end
+  optimiser:close()
+  method:close()
+  model:close()
+end
+
+function T.five_training_steps_from_logits_of_5_agree_with_the_golden_file()
+  training_agrees "supermask_train5_init5.h5"
+end
+
+function T.five_training_steps_from_random_logits_agree_with_the_golden_file()
+  training_agrees "supermask_train5_random.h5"
+end
+
+
+-- A model of two layers whose input has four useful numbers and twelve of noise, and its data.
+local function small_problem()
+  local model = Sequential {Linear {inputs = 16, outputs = 8}, Relu(), Linear {inputs = 8, outputs = 1}}
+  model:initialise(lac.rng(1))
+  local x = lac.rng(2):normal({64, 16})
+  local scope <close> = lac.scope()
+  local y = x:slice(2, 1, 4):sum(2, true)
+  scope:keep(y)
+  return model, x, y
+end
+
+local function close_all(...)
+  for _, object in ipairs {...} do object:close() end
+end
+
+function T.training_reaches_the_target_and_finish_keeps_what_evaluation_saw()
+  local model, x, y = small_problem()
+  local method = supermask.new {target = 0.75, weight = 20, lr = 30}
+  method:attach(model)
+  local optimiser = adam.new(model:parameters(), {eps = 1e-2, clip_value = 0.1})
+  model:train(lac.rng(3))
+  for step = 0, 399 do
+    local tape <close> = lac.tape()
+    local loss = (model(x) - y):square():mean() + method:loss(model, {step = step, steps = 400})
+    tape:backward(loss)
+    optimiser:step(0.02)
+    method:update(model)
+    model:zero_grad()
+  end
+  model:eval()
+  local s = stats.of(model)
+  check.yes(stats.reached(s.sparsity, 0.75), "sparsity is " .. s.sparsity)
+  local before, error_before
+  do
+    local scope <close> = lac.scope()
+    before = model(x):totable()
+    error_before = (model(x) - y):square():mean():item()
+  end
+  check.yes(error_before < 1, "the error is " .. error_before) -- a constant leaves 4
+  method:finish(model)
+  check.equal(stats.of(model).kept, s.kept)
+  do
+    local scope <close> = lac.scope()
+    check.equal(model(x), before)
+    for _, param in pairs(masked_parameters(model)) do
+      local nonzero = param.value:abs():greater(0)
+      check.equal((nonzero - param.mask:binary()):abs():sum():item(), 0)
+    end
+  end
+  close_all(optimiser, model, x, y)
+end
+
+function T.a_loaded_state_continues_exactly()
+  local model, x, y = small_problem()
+  local twin, x2, y2 = small_problem()
+  local cfg = {target = 0.5, lr = 10, freeze = {"2.*"}}
+  local function step(m, method, rng)
+    m:train(rng)
+    local tape <close> = lac.tape()
+    tape:backward((m(x) - y):square():mean() + method:loss(m, {step = 5, steps = 10}))
+    method:update(m)
+    m:zero_grad()
+  end
+  local first, second = supermask.new(cfg), supermask.new(cfg)
+  first:attach(model)
+  second:attach(twin)
+  for k = 1, 3 do step(model, first, lac.rng(k)) end
+  second:load(first:state())
+  step(model, first, lac.rng(9))
+  step(twin, second, lac.rng(9))
+  local mine, other = masked_parameters(model), masked_parameters(twin)
+  for name, param in pairs(mine) do check.equal(other[name].mask.logits, param.mask.logits:totable()) end
+  local broken = first:state()
+  broken.logits["0.weight"] = nil
+  check.fails("prune.supermask: the state has no logits of 0.weight", second.load, second, broken)
+  broken.logits["0.weight"] = x
+  check.fails("the state has 1024 logits of 0.weight, which has 128", second.load, second, broken)
+  close_all(first, second, model, twin, x, y, x2, y2)
+end
+
+function T.frozen_masks_are_drawn_but_count_in_no_loss_and_do_not_move()
+  local model, x, y = small_problem()
+  local method = supermask.new {target = 0.5, weight = 10, freeze = {"0.*"}, lr = 50, init = 0.5}
+  method:attach(model)
+  local params = masked_parameters(model)
+  do
+    local tape <close> = lac.tape()
+    model:train(lac.rng(1))
+    local difference = (params["0.weight"]:tensor() - params["0.weight"]:tensor()):abs():greater(0):sum()
+    check.yes(difference:item() > 10)
+    local term, log = method:loss(model, {step = 10, steps = 10})
+    check.equal(log.sparsity:item(), 0)
+    check.close(term:item(), 5, 1e-5)
+    tape:backward((model(x) - y):square():mean() + term)
+    method:update(model)
+    check.equal(params["0.weight"].mask.logits:max():item(), 0.5)
+    check.yes(params["2.weight"].mask.logits:max():item() ~= 0.5)
+  end
+  check.equal(stats.of(model).size, 8 * 16 + 8) -- statistics count all
+  model:zero_grad()
+  method:finish(model)
+  close_all(model, x, y)
+end
+
+local function tiny_updown()
+  local model = UpDown {vocab = 9, embed = 3, hidden = 4, attention = 5, features = 6, fc_features = 6, dropout = 0}
+  model:initialise(lac.rng(7))
+  return model
+end
+
+-- How often each mask is drawn for a training pass of Up-Down over four steps.
+local function draws(draw)
+  local model, method = tiny_updown(), supermask.new {target = 0.5, draw = draw, init = 0.5}
+  method:attach(model)
+  model:train(lac.rng(1))
+  local calls = {}
+  for name, param in pairs(masked_parameters(model)) do
+    local apply = param.mask.apply
+    function param.mask:apply(...)
+      calls[name] = (calls[name] or 0) + 1
+      return apply(self, ...)
+    end
+  end
+  do
+    local scope <close> = lac.scope()
+    model {fc = lac.zeros {2, 6}, att = lac.zeros {2, 3, 6}, words = lac.zeros({4, 6}, "i32")}
+  end
+  close_all(method, model)
+  return calls
+end
+
+function T.masks_are_drawn_at_every_step_or_once_per_forward_pass()
+  local step, forward = draws "step", draws "forward"
+  local once = {["fc_embed.0.weight"] = true, ["att_embed.0.weight"] = true, ["ctx2att.weight"] = true}
+  for name, n in pairs(step) do check.equal(n, once[name] and 1 or 4) end
+  for _, n in pairs(forward) do check.equal(n, 1) end
+  check.equal(forward["logit.weight"], 1)
+end
+
+function T.stepwise_decoding_under_masks_gives_the_scores_of_teacher_forcing()
+  local model, method = tiny_updown(), supermask.new {target = 0.5}
+  method:attach(model)
+  for name, param in pairs(masked_parameters(model)) do
+    local some <close> = lac.rng(5):fork(name):normal(param.shape)
+    param.mask.logits:copy(some)
+  end
+  model:eval()
+  do
+    local scope <close> = lac.scope()
+    local rng = lac.rng(1)
+    local batch = {fc = rng:normal {2, 6}, att = rng:normal {2, 3, 6},
+                   words = lac.tensor({{2, 2, 2, 2}, {4, 5, 6, 7}, {8, 3, 4, 4}}, "i32")}
+    local whole = model(batch):reshape(3, 4, 9)
+    local session, state = model:begin(model:encode(batch), 2)
+    for t = 1, 3 do
+      local logits
+      logits, state = model:step(session, state, batch.words:select(1, t))
+      check.close(logits, whole:select(1, t), 1e-5)
+    end
+    session.close()
+    model:train(lac.rng(2)) -- with masks drawn at every step, steps differ
+    session, state = model:begin(model:encode(batch), 2)
+    local a = model:step(session, state, batch.words:select(1, 1)):totable()
+    local b = model:step(session, state, batch.words:select(1, 1)):totable()
+    session.close()
+    check.yes(a[1][1] ~= b[1][1])
+  end
+  close_all(method, model)
+end
+
+function T.the_weight_of_the_loss_has_the_published_default()
+  check.equal(supermask.new({target = 0.5}).cfg.weight, 5)
+  check.close(supermask.new({target = 0.975}).cfg.weight, 20, 1e-9)
+  check.equal(supermask.new({target = 0.975, weight = 120}).cfg.weight, 120)
+end
+
+function T.bad_settings_are_refused()
+  check.fails("prune.supermask: target must be given", supermask.new, {})
+  check.fails("target must be in %[0, 1%), got 1;", supermask.new, {target = 1})
+  check.fails("target must be in %[0, 1%), got %-0.1", supermask.new, {target = -0.1})
+  check.fails("target must be in %[0, 1%), got %-?nan", supermask.new, {target = 0 / 0})
+  check.fails("weight must be >= 0, got %-1", supermask.new, {target = 0.5, weight = -1})
+  check.fails('unknown key "inti"; did you mean "init"', supermask.new, {target = 0.5, inti = 1})
+  check.fails('draw must be "step" or "forward", got "never"', supermask.new, {target = 0.5, draw = "never"})
+  local model = Sequential {Linear {inputs = 2, outputs = 1}}
+  model:initialise(lac.rng(1))
+  local function attach(cfg) return supermask.new(cfg):attach(model) end
+  check.fails('freeze: "1.weight" matches nothing; did you mean "0.weight"', attach,
+              {target = 0.5, freeze = {"1.weight"}})
+  check.fails("all masks are frozen", attach, {target = 0.5, freeze = {"re:."}})
+  check.fails("no weight that pruning may touch", function() supermask.new({target = 0.5}):attach(Relu()) end)
+  check.equal(model.chain[1].weight.mask, nil) -- nothing was attached
+  model:close()
 end
 
 return T

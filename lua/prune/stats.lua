@@ -1,0 +1,40 @@
+--- How sparse a model is: per parameter that pruning may touch, and in total.
+--
+-- A masked parameter counts what its mask keeps (trained masks rounded), another one its values that are not 0.
+-- Reading the counts waits for the device.
+-- @module prune.stats
+local lac = require "lac"
+
+local stats = {}
+
+local function count_kept(param)
+  local scope <close> = lac.scope()
+  local kept = param.mask and param.mask:kept() or param.value:abs():greater(0):sum()
+  return math.tointeger(kept:item())
+end
+
+--- @tparam nn.Module model
+-- @treturn table {{name =, size =, kept =, sparsity =}, ..., size =, kept =, sparsity =}: the list in canonical
+-- order, and the totals; sparsity is the share of zeros, 0 where there is nothing
+function stats.of(model)
+  local out = {size = 0, kept = 0}
+  for _, p in ipairs(model:parameters()) do
+    if p.param.maskable then
+      local size, kept = p.param:numel(), count_kept(p.param)
+      out[#out + 1] = {name = p.name, size = size, kept = kept, sparsity = size > 0 and 1 - kept / size or 0}
+      out.size, out.kept = out.size + size, out.kept + kept
+    end
+  end
+  out.sparsity = out.size > 0 and 1 - out.kept / out.size or 0
+  return out
+end
+
+--- Whether the number of weights left is within 5 % of what the target asks for, as the best checkpoint demands.
+-- @tparam number sparsity
+-- @tparam number target
+-- @treturn boolean
+function stats.reached(sparsity, target)
+  return math.abs(sparsity - target) / (1 - target) <= 0.05
+end
+
+return stats

@@ -1,0 +1,183 @@
+--- Supermask pruning: masks that are trained together with the weights.
+--
+-- Every maskable weight gets a logit; training draws masks with probability sigmoid(logit), evaluation rounds.
+-- A loss on sparsity grows along a cosine and pushes the logits down:
+--
+--     s = 1 - (sum round(sigmoid(logit))) / N        a = (1 + cos(pi min(1, step / steps))) / 2
+--     loss = weight (1 - a) |target - s|
+--
+-- with step = the number of completed updates, 0 for the first. Logits have an Adam of their own with a constant
+-- rate. Frozen masks stay at their first logit, are still drawn, count in no loss and are pruned with the rest.
+-- Tan, Chan and Chuah 2022, "End-to-end supermask pruning: learning to prune image captioning models", section 3.
+-- @module prune.supermask
+local lac = require "lac"
+local adam = require "optim.adam"
+local blame = require "core.blame"
+local class = require "core.class"
+local config = require "core.config"
+local mask = require "nn.mask"
+local select = require "core.select"
+
+local supermask = {}
+
+local Supermask = class("Supermask")
+
+supermask.defaults = {
+  target = config.optional "number", -- share of zeros, 0 <= target < 1
+  weight = config.optional "number", -- of the loss; max(5, 0.5 / (1 - target)) unless given
+  init = 5, -- first logit
+  lr = 100, -- of the logits, with Adam's other settings
+  eps = 1e-2, beta1 = 0.9, beta2 = 0.999,
+  clip_value = 0.1, -- limit of every element of a logit's gradient; 0: none
+  draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass
+  bypass_sigmoid_grad = false, -- leave the sigmoid's slope out of the logits' gradient
+  freeze = {}, -- patterns of names, see core.select; "core.*" is a beginning
+}
+
+local function check(cfg)
+  if not cfg.target then blame("prune.supermask: target must be given, the share of zeros") end
+  if not (cfg.target >= 0 and cfg.target < 1) then
+    blame(("prune.supermask: target must be in [0, 1), got %g; it is the share of zeros"):format(cfg.target))
+  end
+  if cfg.draw ~= "step" and cfg.draw ~= "forward" then
+    blame(('prune.supermask: draw must be "step" or "forward", got "%s"'):format(cfg.draw))
+  end
+  if cfg.weight and not (cfg.weight >= 0) then -- luacheck: ignore 581 (NaN)
+    blame(("prune.supermask: weight must be >= 0, got %g"):format(cfg.weight))
+  end
+end
+
+--- @tparam table cfg see supermask.defaults
+function Supermask:init(cfg)
+  self.cfg = config.merge(supermask.defaults, cfg, "prune.supermask")
+  check(self.cfg)
+  self.cfg.weight = self.cfg.weight or math.max(5, 0.5 / (1 - self.cfg.target))
+end
+
+local function maskable(model)
+  local list, names = {}, {}
+  for _, p in ipairs(model:parameters()) do
+    if p.param.maskable then
+      list[#list + 1] = p
+      names[#names + 1] = p.name
+    end
+  end
+  if #list == 0 then blame("prune.supermask: the model has no weight that pruning may touch") end
+  return list, names
+end
+
+-- A mask for a part's parameter; returns its logits.
+local function add_mask(part, cfg)
+  part.logits = lac.zeros(part.param.shape):fill(cfg.init)
+  part.param:set_mask(mask.trained(part.logits, {draw = cfg.draw, bypass = cfg.bypass_sigmoid_grad}))
+  return part.logits
+end
+
+--- Give every maskable parameter of the model a mask to train. A model that does not fit is left as it is.
+-- @tparam nn.Module model
+function Supermask:attach(model)
+  local cfg = self.cfg
+  local list, names = maskable(model)
+  local good, frozen = pcall(select.pick, names, cfg.freeze)
+  if not good then blame("prune.supermask.freeze: " .. frozen) end
+  self.active, self.frozen, self.size = {}, {}, 0
+  local trained = {}
+  for _, p in ipairs(list) do
+    local part = {name = p.name, param = p.param}
+    table.insert(frozen[p.name] and self.frozen or self.active, part)
+  end
+  if #self.active == 0 then blame("prune.supermask.freeze: all masks are frozen; nothing would be pruned") end
+  for _, part in ipairs(self.frozen) do add_mask(part, cfg) end
+  for i, part in ipairs(self.active) do
+    trained[i] = add_mask(part, cfg):requires_grad(true)
+    self.size = self.size + part.param:numel()
+  end
+  self.optimiser = adam.new(trained, {beta1 = cfg.beta1, beta2 = cfg.beta2, eps = cfg.eps,
+                                      clip_value = cfg.clip_value})
+end
+
+local function float32(x)
+  return (string.unpack("<f", string.pack("<f", x)))
+end
+
+-- a of the formula above. In float32, as the published program computes it: 1 - a loses digits at the start, where
+-- exact numbers would differ from theirs in the fourth place.
+local function anneal_rate(step, steps)
+  local angle = float32(float32(math.pi) * float32(math.min(1, step / steps)))
+  return float32(1 + float32(math.cos(angle))) / 2
+end
+
+--- The term to add to the loss of a step, made under the current tape.
+-- @tparam nn.Module _ the model
+-- @tparam table at step, the number of completed updates, and steps, of the whole run
+-- @treturn tensor weight (1 - a) |target - s|
+-- @treturn table what to log: loss = |target - s|, sparsity = s (tensors), anneal_rate = a
+function Supermask:loss(_, at)
+  local cfg = self.cfg
+  local kept
+  for _, m in ipairs(self.active) do
+    local count = m.logits:mask_count()
+    kept = kept and kept + count or count
+  end
+  local anneal = anneal_rate(at.step, at.steps)
+  local sparsity = kept:scale(-1 / self.size, 1)
+  local loss = sparsity:scale(-1, cfg.target):abs()
+  return loss:scale(cfg.weight * (1 - anneal)), {loss = loss, sparsity = sparsity, anneal_rate = anneal}
+end
+
+--- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.
+function Supermask:update()
+  self.optimiser:step(self.cfg.lr)
+  for _, m in ipairs(self.active) do m.logits:zero_grad() end
+end
+
+--- Prune for good: weights that the rounded masks drop become 0, the masks fixed zeros and ones.
+-- @tparam nn.Module model
+function Supermask:finish(model)
+  for _, p in ipairs(maskable(model)) do
+    local binary = p.param.mask:binary()
+    local pruned <close> = p.param.value * binary
+    p.param.value:copy(pruned)
+    p.param:set_mask(binary)
+  end
+  self:close()
+end
+
+--- What `load` takes, for a checkpoint; the tensors are the live ones.
+-- @treturn table logits (name -> tensor, frozen ones too), optimiser
+function Supermask:state()
+  local logits = {}
+  for _, list in ipairs {self.active, self.frozen} do
+    for _, m in ipairs(list) do logits[m.name] = m.logits end
+  end
+  return {logits = logits, optimiser = self.optimiser:state()}
+end
+
+--- Take a state over, after attach; tensors are copied.
+-- @tparam table state
+-- @raise names what does not fit, before anything has changed
+function Supermask:load(state)
+  local mine = self:state().logits
+  for name, x in pairs(mine) do
+    local got = state.logits[name]
+    if not got then error("prune.supermask: the state has no logits of " .. name, 2) end
+    if got:numel() ~= x:numel() then
+      error(("prune.supermask: the state has %d logits of %s, which has %d"):format(got:numel(), name, x:numel()), 2)
+    end
+  end
+  self.optimiser:load(state.optimiser)
+  for name, x in pairs(mine) do x:copy(state.logits[name]) end
+end
+
+--- Let the optimiser's tensors go; the masks belong to the parameters.
+function Supermask:close()
+  self.optimiser:close()
+end
+
+--- @tparam table cfg see supermask.defaults
+-- @treturn Supermask a pruning method: attach(model), loss(model, at), update(model), finish(model)
+function supermask.new(cfg)
+  return Supermask(cfg)
+end
+
+return supermask
