@@ -1,5 +1,5 @@
-/* Optimiser steps in Lua; lua/optim/ is what scripts use. Arguments come in one table: the parameters in its
- * list part, each a table of its own, and the settings in its fields. */
+/* Optimiser steps in Lua; lua/optim/ is what scripts use. Arguments come in one table: the
+ * parameters in its list part, each a table of its own, and the settings in its fields. */
 #include "bind/bind.h"
 
 #include "ops/update.h"
@@ -57,8 +57,8 @@ static lac_update *check_updates(lua_State *L, size_t *count) {
   return list;
 }
 
-/* lac.sgd_step{{w =, [s =, mask =]}, ..., rate =, [momentum =, nesterov =, decay =, clip =, max_norm =,
- * norm =]} */
+/* lac.sgd_step{{w =, [s =, mask =]}, ..., rate =, [momentum =, nesterov =, decay =, clip =,
+ * max_norm =, norm =]} */
 static int l_sgd_step(lua_State *L) {
   const lac_step step = check_step(L);
   size_t n;
@@ -68,8 +68,8 @@ static int l_sgd_step(lua_State *L) {
   return 0;
 }
 
-/* lac.adam_step{{w =, s =, t =, count =, [mask =]}, ..., rate =, [beta1 =, beta2 =, epsilon =, tensorflow =,
- * decoupled =, and as above]} */
+/* lac.adam_step{{w =, s =, t =, count =, [mask =]}, ..., rate =, [beta1 =, beta2 =, epsilon =,
+ * tensorflow =, decoupled =, and as above]} */
 static int l_adam_step(lua_State *L) {
   const lac_step step = check_step(L);
   size_t n;
@@ -83,7 +83,8 @@ static int l_adam_step(lua_State *L) {
   return 0;
 }
 
-/* lac.rmsprop_step{{w =, s =, [t =, mask =]}, ..., rate =, [alpha =, epsilon =, momentum =, and as above]} */
+/* lac.rmsprop_step{{w =, s =, [t =, mask =]}, ..., rate =, [alpha =, epsilon =, momentum =, and as
+ * above]} */
 static int l_rmsprop_step(lua_State *L) {
   const lac_step step = check_step(L);
   size_t n;

@@ -1,7 +1,8 @@
 /*
- * A rule is a name and a function that sets its scalars; the walk over the list is one. Parameters of ALONE
- * elements and more have a launch of their own, the others wait until ROWS of them fill one. Adam's bias
- * corrections depend on a parameter's count and are formed in double, so only equal counts share a launch.
+ * A rule is a name and a function that sets its scalars; the walk over the list is one. Parameters
+ * of ALONE elements and more have a launch of their own, the others wait until ROWS of them fill
+ * one. Adam's bias corrections depend on a parameter's count and are formed in double, so only
+ * equal counts share a launch.
  */
 #include "ops/update.h"
 
@@ -135,8 +136,9 @@ lac_status lac_sgd_step(const lac_update *list, size_t n, const lac_sgd *sgd,
     return lac_fail(LAC_EINVAL,
                     "sgd_step: momentum must be 0 <= momentum < 1, above 0 with nesterov, got %g",
                     (double)sgd->momentum);
-  const rule r = {"sgd_step", "sgd_step", "sgd_step_rows", arg_sgd, sgd,
-                  .needs_s = sgd->momentum > 0, .decay = step->decay};
+  const rule r = {
+      "sgd_step",          "sgd_step", "sgd_step_rows", arg_sgd, sgd, .needs_s = sgd->momentum > 0,
+      .decay = step->decay};
   return step_all(&r, list, n, step);
 }
 
@@ -163,8 +165,9 @@ lac_status lac_adam_step(const lac_update *list, size_t n, const lac_adam *adam,
   if (!is_share(adam->beta1) || !is_share(adam->beta2) || !(adam->epsilon > 0))
     return lac_fail(LAC_EINVAL, "adam_step: needs 0 <= beta < 1 and epsilon > 0, got %g, %g, %g",
                     adam->beta1, adam->beta2, (double)adam->epsilon);
-  const rule r = {"adam_step", "adam_step", "adam_step_rows", arg_adam, adam, true, true, true,
-                  adam->decoupled ? 0 : step->decay};
+  const rule r = {"adam_step", "adam_step", "adam_step_rows",
+                  arg_adam,    adam,        true,
+                  true,        true,        adam->decoupled ? 0 : step->decay};
   return step_all(&r, list, n, step);
 }
 
@@ -185,8 +188,9 @@ lac_status lac_rmsprop_step(const lac_update *list, size_t n, const lac_rmsprop 
     return lac_fail(LAC_EINVAL,
                     "rmsprop_step: needs 0 <= alpha, momentum < 1 and epsilon > 0, got %g, %g, %g",
                     rmsprop->alpha, (double)rmsprop->momentum, (double)rmsprop->epsilon);
-  const rule r = {"rmsprop_step", "rmsprop_step", "rmsprop_step_rows", arg_rmsprop, rmsprop, true,
-                  rmsprop->momentum > 0, false, step->decay};
+  const rule r = {"rmsprop_step",        "rmsprop_step", "rmsprop_step_rows",
+                  arg_rmsprop,           rmsprop,        true,
+                  rmsprop->momentum > 0, false,          step->decay};
   return step_all(&r, list, n, step);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Optimiser steps: parameters in place, in one pass over their memory, and small ones several to a launch.
- * Nothing is recorded and nothing waits for the device.
+ * Optimiser steps: parameters in place, in one pass over their memory, and small ones several to a
+ * launch. Nothing is recorded and nothing waits for the device.
  *
  * All take the parameters' own gradients and use them as
  *
@@ -8,9 +8,10 @@
  *
  * and keep w at 0 where a mask is 0.
  *
- * Each returns LAC_OK; LAC_EINVAL for a parameter that is closed, not contiguous or has no gradient, for no
- * parameter, and for settings outside what is said here; LAC_ESHAPE; LAC_EDEVICE. What is wrong with the first
- * parameter or the settings is found before anything moves; with a later one, possibly after others moved.
+ * Each returns LAC_OK; LAC_EINVAL for a parameter that is closed, not contiguous or has no
+ * gradient, for no parameter, and for settings outside what is said here; LAC_ESHAPE; LAC_EDEVICE.
+ * What is wrong with the first parameter or the settings is found before anything moves; with a
+ * later one, possibly after others moved.
  */
 #ifndef LAC_OPS_UPDATE_H
 #define LAC_OPS_UPDATE_H
@@ -43,8 +44,9 @@ typedef struct lac_sgd {
 /**
  * s = momentum * s + g; w = w - rate * s, or with nesterov w = w - rate * (g + momentum * s).
  *
- * Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning", section 2, with
- * the rate outside of s and, for Nesterov's, the variables exchanged as in PyTorch's torch.optim.SGD.
+ * Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
+ * section 2, with the rate outside of s and, for Nesterov's, the variables exchanged as in
+ * PyTorch's torch.optim.SGD.
  */
 lac_status lac_sgd_step(const lac_update *list, size_t n, const lac_sgd *sgd, const lac_step *step);
 
@@ -63,12 +65,13 @@ typedef struct lac_adam {
  *
  * or, as in TensorFlow, w = w - rate sqrt(1 - b2^k) / (1 - b1^k) * s / (sqrt(t) + epsilon).
  *
- * Kingma and Ba 2015, "Adam: a method for stochastic optimization": the first is algorithm 1 and PyTorch's
- * torch.optim.Adam, the second the end of section 2 and TensorFlow's AdamOptimizer ("epsilon hat").
+ * Kingma and Ba 2015, "Adam: a method for stochastic optimization": the first is algorithm 1 and
+ * PyTorch's torch.optim.Adam, the second the end of section 2 and TensorFlow's AdamOptimizer
+ * ("epsilon hat").
  *
- * With decoupled the decay is not part of g; w = w - rate * decay * w - (the step): Loshchilov and Hutter 2019,
- * "Decoupled weight decay regularization", algorithm 2, the decay multiplied by the rate as in
- * torch.optim.AdamW; epsilon as above.
+ * With decoupled the decay is not part of g; w = w - rate * decay * w - (the step): Loshchilov and
+ * Hutter 2019, "Decoupled weight decay regularization", algorithm 2, the decay multiplied by the
+ * rate as in torch.optim.AdamW; epsilon as above.
  */
 lac_status lac_adam_step(const lac_update *list, size_t n, const lac_adam *adam,
                          const lac_step *step);
@@ -81,11 +84,11 @@ typedef struct lac_rmsprop {
 } lac_rmsprop;
 
 /**
- * s = alpha s + (1 - alpha) g^2; d = g / (sqrt(s) + epsilon); with momentum d = t = momentum * t + d;
- * w = w - rate * d.
+ * s = alpha s + (1 - alpha) g^2; d = g / (sqrt(s) + epsilon); with momentum d = t = momentum * t +
+ * d; w = w - rate * d.
  *
- * Tieleman and Hinton 2012, lecture 6.5 of "Neural networks for machine learning"; epsilon outside of the
- * root, as in torch.optim.RMSprop.
+ * Tieleman and Hinton 2012, lecture 6.5 of "Neural networks for machine learning"; epsilon outside
+ * of the root, as in torch.optim.RMSprop.
  */
 lac_status lac_rmsprop_step(const lac_update *list, size_t n, const lac_rmsprop *rmsprop,
                             const lac_step *step);

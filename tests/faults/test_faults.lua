@@ -41,22 +41,23 @@ end
 local function train()
   local g = lac.rng(1)
   local params = {}
-  for i, shape in ipairs {{5, 4}, {12, 4}, {12, 3}, {7, 3}, {7}} do
+  for i, shape in ipairs {{5, 4}, {12, 4}, {12, 3}, {7, 3}, {7}, {12, 3}} do
     local w <close> = g:normal(shape, 0, 0.5)
     params[i] = w:clone():requires_grad(true)
   end
-  local table_, w_x, w_h, w_out, bias = table.unpack(params)
-  local optimiser = adam.new(params, {clip_value = 0.1})
+  local table_, w_x, w_h, w_out, bias, logits_h = table.unpack(params)
+  local optimiser = adam.new(params, {clip_value = 0.1, clip_norm = 1})
   do
     local tape <close> = lac.tape()
     local x = lac.embedding(table_, lac.tensor({0, 4, 4}, "i32")):relu():dropout(0.1, g)
     local h0, c0 = lac.zeros {3, 3}, lac.zeros {3, 3}
-    local h, c = lac.lstm_cell(lac.linear {x, w_x, h0, w_h}, c0)
+    local masked = lac.mask {w = w_h, logit = logits_h, rng = g}
+    local h, c = lac.lstm_cell(lac.linear {x, w_x, h0, masked}, c0)
     local both = lac.concat({h, c:tanh()}, 2):slice(2, 2, 3)
     local logits = both:linear(w_out, bias)
     local loss = lac.xent(logits, lac.tensor({1, 0, 6}, "i32"), lac.tensor {1, 1, 0.5})
     local extra = logits:log_softmax():max(2):mean() + logits:repeat_rows(2):topk(2):square():sum()
-    tape:backward(loss + extra * 0.01)
+    tape:backward(loss + extra * 0.01 + logits_h:mask_count() * 0.01)
   end
   optimiser:step(0.1)
   optimiser:close()

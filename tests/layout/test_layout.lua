@@ -10,7 +10,8 @@ local C = {
   layers = {"core", "device", "tensor", "gemm", "autograd", "ops"},
   sparse = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"},
   text = {"core"},
-  bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"}, cli = {"core", "bind"},
+  bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"},
+  cli = {"core", "bind"},
 }
 
 local LUA = {

@@ -1,0 +1,134 @@
+local lac = require "lac"
+local check = require "check"
+local mask = require "nn.mask"
+local Linear = require "nn.linear"
+local Param = require "nn.param"
+
+local T = {}
+
+-- A linear map of one weight of 2 with a mask of logit 0, so that it is kept half of the time.
+local function coin(cfg)
+  local layer = Linear {inputs = 1, outputs = 64, bias = false}
+  layer.weight:set(lac.zeros({64, 1}):fill(2))
+  layer.weight:set_mask(mask.trained(lac.zeros {64, 1}, cfg))
+  return layer
+end
+
+local function differs(a, b)
+  return (a - b):abs():sum():item() > 0
+end
+
+function T.each_use_draws_in_training_and_evaluation_rounds()
+  local layer = coin()
+  do
+    local scope <close> = lac.scope()
+    layer:train(lac.rng(1))
+    check.yes(layer.weight:redraws())
+    check.yes(differs(layer.weight:tensor(), layer.weight:tensor()))
+    layer:eval()
+    check.yes(not layer.weight:redraws())
+    check.equal(layer.weight:tensor():abs():sum():item(), 0) -- a logit of 0 rounds down
+  end
+  layer:close()
+end
+
+function T.the_same_generator_draws_the_same_masks()
+  local layer = coin()
+  do
+    local scope <close> = lac.scope()
+    layer:train(lac.rng(1))
+    local first = layer.weight:tensor()
+    layer:train(lac.rng(1))
+    check.equal(layer.weight:tensor(), first)
+  end
+  layer:close()
+end
+
+function T.a_hold_keeps_one_draw_for_all_uses_and_ends_with_its_block()
+  local layer = coin {draw = "forward"}
+  do
+    local scope <close> = lac.scope()
+    layer:train(lac.rng(1))
+    local first
+    do
+      local held <close> = layer:hold()
+      first = layer.weight:tensor()
+      check.equal(layer.weight:tensor(), first)
+    end
+    check.yes(differs(layer.weight:tensor(), first))
+  end
+  layer:close()
+end
+
+function T.a_hold_left_open_by_an_error_ends_with_the_mode_or_the_next_hold()
+  local layer = coin {draw = "forward"}
+  layer:train(lac.rng(1))
+  do
+    local scope <close> = lac.scope()
+    layer:hold()
+  end -- the held tensor is closed with its scope
+  do
+    local scope <close> = lac.scope()
+    local held <close> = layer:hold()
+    check.equal(layer.weight:tensor():shape(), {64, 1})
+    layer:hold()
+    layer:eval()
+    check.equal(layer.weight:tensor():abs():sum():item(), 0)
+  end
+  layer:close()
+end
+
+function T.masks_drawn_at_every_step_are_not_held()
+  local layer = coin()
+  do
+    local scope <close> = lac.scope()
+    layer:train(lac.rng(1))
+    local held <close> = layer:hold()
+    check.yes(layer:redraws())
+    check.yes(differs(layer.weight:tensor(), layer.weight:tensor()))
+  end
+  layer:close()
+end
+
+function T.fixed_and_trained_masks_tell_what_they_keep()
+  local scope <close> = lac.scope()
+  local fixed = mask.fixed(lac.tensor {1, 0, 1})
+  check.equal(fixed:binary(), {1, 0, 1})
+  check.equal(fixed:kept():item(), 2)
+  check.equal(fixed:apply(lac.tensor {5, 6, 7}), {5, 0, 7})
+  local trained = mask.trained(lac.tensor {3, -1, 0})
+  check.equal(trained:binary(), {1, 0, 0})
+  check.equal(trained:kept():item(), 1)
+end
+
+function T.gradients_of_logits_are_forgotten_with_the_models()
+  local layer = coin()
+  local logits = layer.weight.mask.logits:requires_grad(true)
+  do
+    local tape <close> = lac.tape()
+    tape:backward(layer(lac.zeros({1, 1}):fill(1)):sum())
+  end
+  local grad <close> = logits:grad()
+  check.close(grad:totable()[1], {0.5})
+  grad:close()
+  layer:zero_grad()
+  check.equal(logits:grad(), nil)
+  layer:close()
+end
+
+function T.a_parameter_closes_the_mask_it_had()
+  local param = Param({1})
+  local first, second = lac.tensor {1}, lac.tensor {0}
+  param:set_mask(first)
+  param:set_mask(mask.trained(second))
+  check.yes(first:is_closed())
+  param:set_mask(nil)
+  check.yes(second:is_closed())
+end
+
+function T.unknown_ways_of_drawing_are_refused()
+  check.fails('nn.mask: draw must be "step" or "forward", got "epoch"', mask.trained, nil, {draw = "epoch"})
+  check.fails('unknown key "drew"', mask.trained, nil, {drew = "step"})
+end
+
+return T
