@@ -61,6 +61,23 @@ lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x);
  * that its memory goes at once. */
 void lac_tape_let_go(lac_tensor *x);
 
+/** A rule's part of a gradient that may be worked out later, together with others like it. */
+typedef struct lac_part {
+  lac_tensor *gy, *x;
+} lac_part;
+
+/** Add the parts to w's gradient. */
+typedef lac_status (*lac_parts_rule)(lac_tensor *w, const lac_part *parts, size_t count);
+
+/**
+ * From within a rule: put a part of w's gradient off until w's own rule is due, or the end. A
+ * weight used at every time step so gets one large product in place of many small ones. The order
+ * of parts is that of the calls. Without a backward in progress the rule runs at once.
+ *
+ * @return LAC_OK; LAC_ENOMEM; what the rule returns
+ */
+lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, lac_tensor *gy, lac_tensor *x);
+
 /**
  * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add
  * up in the leaves; those of intermediate results and the nodes themselves are dropped on the way.
