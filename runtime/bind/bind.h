@@ -8,6 +8,7 @@
 #ifndef LAC_BIND_BIND_H
 #define LAC_BIND_BIND_H
 
+#include "core/rng.h"
 #include "tensor/tensor.h"
 
 #include <lauxlib.h>
@@ -25,6 +26,7 @@ void bind_open_layers(lua_State *L);
 void bind_open_reduce(lua_State *L);
 void bind_open_index(lua_State *L);
 void bind_open_rng(lua_State *L);
+void bind_open_sparse(lua_State *L);
 void bind_open_update(lua_State *L);
 void bind_open_text(lua_State *L);
 void bind_open_io(lua_State *L);
@@ -53,6 +55,9 @@ lac_tensor *bind_opt_tensor(lua_State *L, int index);
 
 /** The tensor in field `name` of the table at index; NULL where absent and not required. */
 lac_tensor *bind_field_tensor(lua_State *L, int index, const char *name, bool required);
+
+/** The generator in field `name` of the table at index; NULL where absent. */
+lac_rng *bind_field_rng(lua_State *L, int index, const char *name);
 
 /** A dimension, 1-based or negative from the end, of a shape of that rank, as 0-based. */
 uint32_t bind_check_dim(lua_State *L, int index, uint32_t rank);
