@@ -1,4 +1,5 @@
-/* The node of a mask keeps w, the logit and y; which elements were kept is read off y (see cl/mask.cl). */
+/* The node of a mask keeps w, the logit and y; which elements were kept is read off y (see
+ * cl/mask.cl). */
 #include "sparse/mask.h"
 
 #include "ops/elementwise.h"
@@ -74,8 +75,8 @@ static lac_status launch_mask(lac_tensor *y, const lac_mask_args *m) {
 static lac_status mask_contiguous(lac_tensor **out, const lac_mask_args *m) {
   lac_tensor *y;
   LAC_TRY(lac_tensor_new(&y, lac_tensor_device(m->w), LAC_F32, lac_tensor_shape(m->w)));
-  const lac_node node = {
-      mask_backward, .in = {m->w, m->logit}, .out = {y}, .count = {m->bypass ? BYPASS : 0}};
+  const lac_node node = {mask_backward, .in = {m->w, m->logit}, .out = {y},
+                         .count = {m->bypass ? BYPASS : 0}};
   LAC_TRY(lac_op_finish(out, y, launch_mask(y, m), &node));
   if (m->rng) m->rng->counter += lac_rng_span(lac_tensor_numel(y));
   return LAC_OK;

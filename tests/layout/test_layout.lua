@@ -9,7 +9,8 @@ local C = {
   autograd = {"core", "device", "tensor", "gemm"}, ops = {"core", "device", "tensor", "gemm", "autograd"},
   layers = {"core", "device", "tensor", "gemm", "autograd", "ops"},
   sparse = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"}, text = {"core"},
-  bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"}, cli = {"core", "bind"},
+  bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"},
+  cli = {"core", "bind"},
 }
 
 local LUA = {
