@@ -10,6 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One weight's parts that wait. */
+typedef struct waiting {
+  lac_parts_rule rule;
+  lac_tensor *w;
+  lac_part *parts;
+  size_t count, room;
+} waiting;
+
 struct lac_tape {
   uint64_t refs;
   lac_device *device; /* NULL once closed */
@@ -19,6 +27,9 @@ struct lac_tape {
   size_t node_count, node_room;
   lac_tensor **adopted;
   size_t adopted_count, adopted_room;
+  waiting *waits; /* filled and emptied within one backward */
+  size_t wait_count, wait_room;
+  bool running;
 };
 
 lac_tape *lac_tape_current(lac_device *device) {
@@ -49,6 +60,15 @@ static void drop_node(lac_node *node) {
     lac_tensor_release(node->saved[i]);
 }
 
+static void drop_waiting(waiting *wait) {
+  for (size_t i = 0; i < wait->count; i++) {
+    lac_tensor_release(wait->parts[i].gy);
+    lac_tensor_release(wait->parts[i].x);
+  }
+  free(wait->parts);
+  lac_tensor_release(wait->w);
+}
+
 void lac_tape_close(lac_tape *tape) {
   if (!tape->device) return;
   lac_device *device = tape->device;
@@ -57,6 +77,8 @@ void lac_tape_close(lac_tape *tape) {
   *lac_device_tape_slot(device) = tape->parent;
   while (tape->node_count)
     drop_node(&tape->nodes[--tape->node_count]);
+  while (tape->wait_count) // after a failure only
+    drop_waiting(&tape->waits[--tape->wait_count]);
   while (tape->adopted_count) {
     lac_tensor *x = tape->adopted[--tape->adopted_count];
     lac_tensor_close(x);
@@ -64,8 +86,10 @@ void lac_tape_close(lac_tape *tape) {
   }
   free(tape->nodes);
   free(tape->adopted);
+  free(tape->waits);
   tape->nodes = NULL;
   tape->adopted = NULL;
+  tape->waits = NULL;
   tape->device = NULL;
   lac_device_release(device);
 }
@@ -124,30 +148,39 @@ lac_status lac_tape_adopt(lac_tensor *x) {
   return tape ? push_adopted(tape, x) : LAC_OK;
 }
 
+/* The place of x among what a tape has adopted, or NULL. */
+static lac_tensor **find_adopted(lac_tape *tape, const lac_tensor *x) {
+  for (size_t i = tape->adopted_count; i-- > 0;)
+    if (tape->adopted[i] == x) return &tape->adopted[i];
+  return NULL;
+}
+
+static void untie(lac_tape *tape, lac_tensor **place) {
+  lac_tensor *x = *place;
+  *place = tape->adopted[--tape->adopted_count];
+  lac_tensor_release(x);
+}
+
 lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x) {
-  if (tape->parent) LAC_TRY(push_adopted(tape->parent, x));
-  for (size_t i = tape->adopted_count; i-- > 0;) {
-    if (tape->adopted[i] != x) continue;
-    tape->adopted[i] = tape->adopted[--tape->adopted_count];
-    lac_tensor_release(x);
-    return LAC_OK;
+  for (lac_tape *at = lac_tape_current(tape->device); at; at = at->parent) {
+    lac_tensor **place = find_adopted(at, x);
+    if (place) {
+      if (tape->parent) LAC_TRY(push_adopted(tape->parent, x));
+      untie(at, place);
+      return LAC_OK;
+    }
+    if (at == tape) break;
   }
-  if (tape->parent) { // it was not this tape's to give
-    lac_tensor_release(x);
-    tape->parent->adopted_count--;
-  }
-  return LAC_OK;
+  return LAC_OK; // it outlives this tape as it is
 }
 
 void lac_tape_let_go(lac_tensor *x) {
   if (lac_tensor_refs(x) != 2) return; // the caller's and the adoption's, or it is needed elsewhere
   for (lac_tape *tape = lac_tape_current(lac_tensor_device(x)); tape; tape = tape->parent) {
-    for (size_t i = tape->adopted_count; i-- > 0;) {
-      if (tape->adopted[i] != x) continue;
-      tape->adopted[i] = tape->adopted[--tape->adopted_count];
-      lac_tensor_release(x);
-      return;
-    }
+    lac_tensor **place = find_adopted(tape, x);
+    if (!place) continue;
+    untie(tape, place);
+    return;
   }
 }
 
@@ -171,21 +204,80 @@ static bool has_output_grad(const lac_node *node) {
   return false;
 }
 
+static lac_status find_waiting(lac_tape *tape, lac_parts_rule rule, lac_tensor *w, waiting **out) {
+  for (size_t i = 0; i < tape->wait_count; i++) {
+    if (tape->waits[i].w != w || tape->waits[i].rule != rule) continue;
+    *out = &tape->waits[i];
+    return LAC_OK;
+  }
+  if (tape->wait_count == tape->wait_room) {
+    const size_t room = tape->wait_room ? 2 * tape->wait_room : 16;
+    LAC_TRY(lac_realloc(&tape->waits, room, sizeof *tape->waits, "the tape"));
+    tape->wait_room = room;
+  }
+  *out = &tape->waits[tape->wait_count++];
+  **out = (waiting){.rule = rule, .w = lac_tensor_retain(w)};
+  return LAC_OK;
+}
+
+lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, lac_tensor *gy, lac_tensor *x) {
+  lac_tape *tape = lac_tape_current(lac_tensor_device(w));
+  const lac_part part = {gy, x};
+  waiting *wait;
+  while (tape && !tape->running)
+    tape = tape->parent;
+  if (!tape) return rule(w, &part, 1);
+  LAC_TRY(find_waiting(tape, rule, w, &wait));
+  if (wait->count == wait->room) {
+    const size_t room = wait->room ? 2 * wait->room : 16;
+    LAC_TRY(lac_realloc(&wait->parts, room, sizeof *wait->parts, "the tape"));
+    wait->room = room;
+  }
+  lac_tensor_retain(gy);
+  lac_tensor_retain(x);
+  wait->parts[wait->count++] = part;
+  return LAC_OK;
+}
+
+/* Run what waits for tensors that share memory with x, or everything for NULL. */
+static lac_status settle(lac_tape *tape, const lac_tensor *x) {
+  for (size_t i = 0; i < tape->wait_count;) {
+    waiting *wait = &tape->waits[i];
+    if (x && lac_tensor_buffer(wait->w) != lac_tensor_buffer(x)) {
+      i++;
+      continue;
+    }
+    const lac_status status = wait->rule(wait->w, wait->parts, wait->count);
+    drop_waiting(wait);
+    *wait = tape->waits[--tape->wait_count];
+    LAC_TRY(status);
+  }
+  return LAC_OK;
+}
+
+static lac_status run_node(lac_tape *tape, lac_node *node) {
+  for (int i = 0; i < LAC_NODE_OUT; i++)
+    if (node->out[i]) LAC_TRY(settle(tape, node->out[i]));
+  if (has_output_grad(node)) LAC_TRY(node->backward(node));
+  for (int i = 0; i < LAC_NODE_OUT; i++)
+    if (node->out[i]) lac_tensor_drop_grad(node->out[i]);
+  drop_node(node);
+  tape->node_count--;
+  return LAC_OK;
+}
+
 lac_status lac_tape_backward(lac_tape *tape, lac_tensor *loss) {
   const float one = 1;
   lac_tensor *grad;
   LAC_TRY(check_backward(tape, loss));
   LAC_TRY(lac_tensor_borrow_grad(&grad, loss));
   LAC_TRY(lac_tensor_fill(grad, &one));
-  tape->ran = true;
+  tape->ran = tape->running = true;
   tape->record = false; // rules may call operations
-  while (tape->node_count) {
-    lac_node *node = &tape->nodes[tape->node_count - 1];
-    if (has_output_grad(node)) LAC_TRY(node->backward(node));
-    for (int i = 0; i < LAC_NODE_OUT; i++)
-      if (node->out[i]) lac_tensor_drop_grad(node->out[i]);
-    drop_node(node);
-    tape->node_count--;
-  }
-  return LAC_OK;
+  lac_status status = LAC_OK;
+  while (tape->node_count && status == LAC_OK)
+    status = run_node(tape, &tape->nodes[tape->node_count - 1]);
+  if (status == LAC_OK) status = settle(tape, NULL);
+  tape->running = false;
+  return status;
 }

@@ -54,12 +54,30 @@ lac_status lac_tape_record(lac_device *device, const lac_node *node);
 /** Tie a tensor's life to the current tape; without one it does nothing. */
 lac_status lac_tape_adopt(lac_tensor *x);
 
-/** Untie it: it passes to the enclosing tape, or to its holders alone. */
+/** Untie x from this tape, or from one opened under it: it passes to the tape around this one, or
+ * to its holders alone. */
 lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x);
 
 /** Before a holder's last release: when nobody but a tape's adoption still holds x, untie it, so
  * that its memory goes at once. */
 void lac_tape_let_go(lac_tensor *x);
+
+/** A rule's part of a gradient that may be worked out later, together with others like it. */
+typedef struct lac_part {
+  lac_tensor *gy, *x;
+} lac_part;
+
+/** Add the parts to w's gradient. */
+typedef lac_status (*lac_parts_rule)(lac_tensor *w, const lac_part *parts, size_t count);
+
+/**
+ * From within a rule: put a part of w's gradient off until w's own rule is due, or the end. A
+ * weight used at every time step so gets one large product in place of many small ones. The order
+ * of parts is that of the calls. Without a backward in progress the rule runs at once.
+ *
+ * @return LAC_OK; LAC_ENOMEM; what the rule returns
+ */
+lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, lac_tensor *gy, lac_tensor *x);
 
 /**
  * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add

@@ -16,7 +16,6 @@ lac_rng *bind_field_rng(lua_State *L, int index, const char *name) {
   lac_rng *rng = luaL_testudata(L, -1, RNG);
   if (!rng && !lua_isnil(L, -1))
     luaL_error(L, "field '%s' must be a generator (lac.rng), got %s", name, luaL_typename(L, -1));
-  lua_pop(L, 1); // the table keeps it
   return rng;
 }
 

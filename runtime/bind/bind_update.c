@@ -37,21 +37,36 @@ static lua_Integer check_count(lua_State *L) {
   return n;
 }
 
-/* The list part; the memory stays on the stack, and the table at 1 keeps the tensors. */
+/* Push the memory of a list, and above it a table for what the list points to: the arguments may
+ * lie, and what a metamethod made for us is held by nothing else. */
+static void *push_list(lua_State *L, lua_Integer count, size_t bytes) {
+  void *list = lua_newuserdatauv(L, ((size_t)count + 1) * bytes, 0);
+  lua_newtable(L);
+  return list;
+}
+
+/* Move what lies above the table at `anchor` into it. */
+static void keep_rest(lua_State *L, int anchor) {
+  while (lua_gettop(L) > anchor)
+    lua_rawseti(L, anchor, (lua_Integer)lua_rawlen(L, anchor) + 1);
+}
+
+/* The list part of the arguments. */
 static lac_update *check_updates(lua_State *L, size_t *count) {
   const lua_Integer n = check_count(L);
-  lac_update *list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *list, 0);
+  lac_update *list = push_list(L, n, sizeof *list);
+  const int anchor = lua_gettop(L);
   for (lua_Integer i = 0; i < n; i++) {
     if (lua_geti(L, 1, i + 1) != LUA_TTABLE)
       luaL_error(L, "parameter %I must be a table, got %s", i + 1, luaL_typename(L, -1));
     const int at = lua_gettop(L);
     const double steps = field_number(L, at, "count", 0);
-    list[i] = (lac_update){.w = bind_field_tensor(L, at, "w", true),
-                           .s = bind_field_tensor(L, at, "s", false),
-                           .t = bind_field_tensor(L, at, "t", false),
-                           .mask = bind_field_tensor(L, at, "mask", false),
-                           .count = steps >= 1 && steps < 1e18 ? (uint64_t)steps : 0};
-    lua_settop(L, at - 1);
+    list[i] = (lac_update){.count = steps >= 1 && steps < 1e18 ? (uint64_t)steps : 0};
+    list[i].w = bind_field_tensor(L, at, "w", true);
+    list[i].s = bind_field_tensor(L, at, "s", false);
+    list[i].t = bind_field_tensor(L, at, "t", false);
+    list[i].mask = bind_field_tensor(L, at, "mask", false);
+    keep_rest(L, anchor);
   }
   *count = (size_t)n;
   return list;
@@ -101,11 +116,12 @@ static int l_grad_norm(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   const lua_Integer n = check_count(L);
-  lac_tensor **list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof(lac_tensor *), 0);
+  lac_tensor **list = push_list(L, n, sizeof(lac_tensor *));
+  const int anchor = lua_gettop(L);
   for (lua_Integer i = 0; i < n; i++) {
     lua_geti(L, 1, i + 1);
-    list[i] = bind_check_tensor(L, 3);
-    lua_settop(L, 2);
+    list[i] = bind_check_tensor(L, anchor + 1);
+    keep_rest(L, anchor);
   }
   lac_tensor **y = bind_push_tensor(L);
   return bind_result(L, lac_grad_norm(y, list, (size_t)n));

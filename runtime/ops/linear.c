@@ -85,17 +85,71 @@ static lac_status add_product_to_grad(lac_tensor *side, lac_tensor *p, lac_tenso
   return lac_product(gside, fresh ? 0.0f : 1.0f, p, q);
 }
 
-static lac_status linear_backward(const lac_node *node) {
-  lac_tensor *gy = lac_tensor_grad(node->out[0]), *gyt, *gbias, *gadd;
+/* gw += gy^T x */
+static lac_status add_weight_part(lac_tensor *w, lac_tensor *gy, lac_tensor *x) {
+  lac_tensor *gyt;
   LAC_TRY(lac_tensor_transpose(&gyt, gy, 0, 1));
-  lac_status status = LAC_OK;
-  for (uint32_t i = 0; i < node->count[0] && status == LAC_OK; i++) {
-    lac_tensor *x = node->in[2 * i], *w = node->in[2 * i + 1];
-    if (lac_tensor_requires_grad(x)) status = add_product_to_grad(x, gy, w);
-    if (status == LAC_OK && lac_tensor_requires_grad(w)) status = add_product_to_grad(w, gyt, x);
-  }
+  const lac_status status = add_product_to_grad(w, gyt, x);
   lac_tensor_release(gyt);
-  LAC_TRY(status);
+  return status;
+}
+
+static lac_status add_weight_parts_apart(lac_tensor *w, const lac_part *parts, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    LAC_TRY(add_weight_part(w, parts[i].gy, parts[i].x));
+  return LAC_OK;
+}
+
+/* Copy the rows of all gy, or of all x, below each other. */
+static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
+  const lac_tensor *first = of_x ? parts[0].x : parts[0].gy;
+  const uint64_t width = lac_tensor_shape(first)->dim[1];
+  lac_shape shape = {2, {0, width}};
+  for (size_t i = 0; i < count; i++)
+    shape.dim[0] += lac_tensor_shape(parts[i].gy)->dim[0];
+  lac_tensor *stack, *rows;
+  LAC_TRY(lac_tensor_new(&stack, lac_tensor_device(first), LAC_F32, &shape));
+  lac_status status = LAC_OK;
+  uint64_t at = 0;
+  for (size_t i = 0; i < count && status == LAC_OK; i++) {
+    lac_tensor *part = of_x ? parts[i].x : parts[i].gy;
+    const uint64_t height = lac_tensor_shape(part)->dim[0];
+    status = lac_tensor_slice(&rows, stack, 0, at, height);
+    if (status != LAC_OK) break;
+    status = lac_tensor_copy(rows, part);
+    lac_tensor_release(rows);
+    at += height;
+  }
+  if (status == LAC_OK)
+    *out = stack;
+  else
+    lac_tensor_release(stack);
+  return status;
+}
+
+/* gw += sum of gy_i^T x_i, as one product over the rows of all: a weight that served many time
+ * steps is then read and written once. */
+static lac_status add_weight_parts(lac_tensor *w, const lac_part *parts, size_t count) {
+  bool whole = count > 1;
+  for (size_t i = 0; i < count; i++)
+    whole = whole && lac_tensor_is_contiguous(parts[i].x) && lac_tensor_is_contiguous(parts[i].gy);
+  if (!whole) return add_weight_parts_apart(w, parts, count);
+  lac_tensor *gy = NULL, *x = NULL;
+  lac_status status = stack_rows(&gy, parts, count, false);
+  if (status == LAC_OK) status = stack_rows(&x, parts, count, true);
+  if (status == LAC_OK) status = add_weight_part(w, gy, x);
+  lac_tensor_release(gy);
+  lac_tensor_release(x);
+  return status;
+}
+
+static lac_status linear_backward(const lac_node *node) {
+  lac_tensor *gy = lac_tensor_grad(node->out[0]), *gbias, *gadd;
+  for (uint32_t i = 0; i < node->count[0]; i++) {
+    lac_tensor *x = node->in[2 * i], *w = node->in[2 * i + 1];
+    if (lac_tensor_requires_grad(x)) LAC_TRY(add_product_to_grad(x, gy, w));
+    if (lac_tensor_requires_grad(w)) LAC_TRY(lac_tape_put_off(add_weight_parts, w, gy, x));
+  }
   if (node->in[BIAS] && lac_tensor_requires_grad(node->in[BIAS])) {
     LAC_TRY(lac_tensor_borrow_grad(&gbias, node->in[BIAS]));
     LAC_TRY(add_column_sums(gbias, gy));

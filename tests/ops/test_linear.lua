@@ -53,6 +53,22 @@ function T.column_slices_of_one_weight_share_its_gradient()
   end, {X, {{1, 2}, {3, -1}}, {{1, 0.5, 3, 2, -2}, {-1, 2, 0, 1, 1}}})
 end
 
+function T.a_weight_used_at_every_step_gets_the_gradient_of_all()
+  local function steps(x, w)
+    for _ = 1, 3 do x = x:linear(w):tanh() end
+    return x
+  end
+  check.grad(steps, {{{0.5, -1}, {0.2, 0.7}}, {{0.3, -0.8}, {1.1, 0.4}}})
+  -- computed weights: their own rule must wait for all steps
+  check.grad(function(x, w) return steps(x, w * w) end, {{{0.5, -1}, {0.2, 0.7}}, {{0.3, -0.8}, {1.1, 0.4}}})
+  -- slices of computed weights, with other uses of the whole between
+  check.grad(function(x, w)
+    local computed = w:tanh()
+    local left = computed:slice(2, 1, 2)
+    return x:linear(left):linear(left) + computed:sum()
+  end, {{{0.5, -1}, {0.2, 0.7}}, {{0.3, -0.8, 2}, {1.1, 0.4, -1}}})
+end
+
 function T.bias_gradient_sums_more_rows_than_one_part_holds()
   local rows = {}
   for i = 1, 150 do rows[i] = {i % 3, 1} end

@@ -221,6 +221,25 @@ function T.nan_in_a_gradient_is_not_hidden_by_the_limits()
   check.close(w, {0 / 0, 0 / 0})
 end
 
+function T.arguments_that_a_metamethod_makes_live_until_the_step()
+  local function on_demand(key, make)
+    return setmetatable({}, {__index = function(_, k)
+      collectgarbage()
+      return k == key and make() or nil
+    end})
+  end
+  local w <close> = parameter(W, G)
+  local list = on_demand("w", function() return parameter(W, G) end)
+  lac.sgd_step {list, {w = w}, list, rate = 0.1}
+  check.close(w, {0.48, -0.7, 1.995, -0.1}, 1e-6)
+  local params = setmetatable({}, {__len = function() return 3 end, __index = function()
+    collectgarbage()
+    return parameter(W, G)
+  end})
+  local norm <close> = lac.grad_norm(params)
+  check.close(norm:item(), math.sqrt(3 * (0.04 + 9 + 0.0025 + 1)), 1e-4)
+end
+
 function T.what_cannot_be_stepped_is_refused()
   local w <close> = parameter(W, G)
   local bare <close> = lac.tensor(W)
