@@ -13,8 +13,9 @@ local C = {
 
 local LUA = {
   core = {}, nn = {"lac", "core"}, models = {"lac", "core", "nn"}, optim = {"lac", "core"}, data = {"lac", "core"},
-  train = {"lac", "core", "models", "optim", "data"},
-  cli = {"lac", "core", "models", "optim", "data", "train", "nn"},
+  metrics = {"core"},
+  train = {"lac", "core", "models", "optim", "data", "metrics"},
+  cli = {"lac", "core", "models", "optim", "data", "metrics", "train", "nn"},
 }
 
 local function list(pattern)
