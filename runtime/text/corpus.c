@@ -209,12 +209,12 @@ static lac_status prepare(lac_corpus *self) {
   return LAC_OK;
 }
 
-static void count(uint32_t *counts, span s) {
+static void count_grams(uint32_t *counts, span s) {
   for (const uint32_t *g = s.at; g < s.end; g++)
     counts[*g]++;
 }
 
-static void clear(uint32_t *counts, span s) {
+static void clear_counts(uint32_t *counts, span s) {
   for (const uint32_t *g = s.at; g < s.end; g++)
     counts[*g] = 0;
 }
@@ -228,12 +228,12 @@ lac_status lac_corpus_correct(lac_corpus *self, uint64_t correct[LAC_NGRAMS_MOST
   LAC_TRY(lac_alloc(&most, (size_t)(mine.end - mine.at), sizeof *most, "counts of n-grams"));
   for (size_t r = 1; r <= im->references; r++) {
     const span theirs = all_of(self, &self->captions[im->hypothesis + r]);
-    count(self->theirs, theirs);
+    count_grams(self->theirs, theirs);
     for (const uint32_t *g = mine.at; g < mine.end; g++) {
       uint32_t *best = &most[g - mine.at];
       if (self->theirs[*g] > *best) *best = self->theirs[*g];
     }
-    clear(self->theirs, theirs);
+    clear_counts(self->theirs, theirs);
   }
   for (size_t n = 1; n <= LAC_NGRAMS_MOST; n++) {
     const span s = span_of(self, hypothesis, n);
@@ -242,7 +242,7 @@ lac_status lac_corpus_correct(lac_corpus *self, uint64_t correct[LAC_NGRAMS_MOST
          g++) // the k-th of its kind counts if a reference has k
       if (++self->mine[*g] <= most[g - mine.at]) correct[n - 1]++;
   }
-  clear(self->mine, mine);
+  clear_counts(self->mine, mine);
   free(most);
   return LAC_OK;
 }
@@ -280,7 +280,7 @@ lac_status lac_corpus_count_documents(lac_corpus *self, double *documents) {
         if (self->theirs[*g]++ == 0) documents[*g]++;
     }
     for (size_t r = 1; r <= im->references; r++)
-      clear(self->theirs, all_of(self, &self->captions[im->hypothesis + r]));
+      clear_counts(self->theirs, all_of(self, &self->captions[im->hypothesis + r]));
   }
   return LAC_OK;
 }
@@ -314,13 +314,13 @@ lac_status lac_corpus_similarity(lac_corpus *self, double *out, size_t a, size_t
     return lac_fail(LAC_EINVAL, "corpus: n-grams must be weighed before they are compared");
   LAC_TRY(prepare(self));
   const caption *x = &self->captions[a], *y = &self->captions[b];
-  count(self->mine, all_of(self, x));
-  count(self->theirs, all_of(self, y));
+  count_grams(self->mine, all_of(self, x));
+  count_grams(self->theirs, all_of(self, y));
   double sum = 0;
   for (size_t n = 1; n <= LAC_NGRAMS_MOST; n++)
     sum += cosine(self, span_of(self, x, n), span_of(self, y, n), clip);
-  clear(self->mine, all_of(self, x));
-  clear(self->theirs, all_of(self, y));
+  clear_counts(self->mine, all_of(self, x));
+  clear_counts(self->theirs, all_of(self, y));
   *out = sum;
   return LAC_OK;
 }

@@ -321,9 +321,7 @@ lac_status lac_text_ptb(char **out, size_t *out_bytes, const char *text, size_t 
   scanner s = {0};
   LAC_TRY(lac_glyphs_new(&glyphs, &s.count, text, bytes, "text.ptb"));
   s.g = glyphs;
-  lac_status status = LAC_ENOMEM;
-  if (s.count < SIZE_MAX / MOST_BYTES)
-    status = lac_alloc(&s.out, s.count * MOST_BYTES + 1, 1, "tokens");
+  lac_status status = lac_alloc(&s.out, s.count + 1, MOST_BYTES, "tokens");
   if (status == LAC_OK) {
     scan(&s);
     *out = s.out;

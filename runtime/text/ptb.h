@@ -16,14 +16,16 @@
  * al. 2015, "Microsoft COCO captions: data collection and evaluation server", section 4, puts
  * before every metric:
  *
- *     clitics       man's -> man 's, isn't -> is n't, they're -> they 're; cannot -> can not, gonna
- * -> gon na words         half-eaten, and/or, a_b, o'clock, T.V, shirt.A, A&W, mp3, 5-year-old stay
- * whole numbers       5,000 3.5 5:30 1-1/2 stay whole; 3 1/2 is one token with a no-break space; $5
- * -> $ 5, 10% -> 10 %, 10:30am -> 10:30 am dots          kept in abbreviations (st. dr. jan.),
- * acronyms (u.s.) and initials (b.) that do not end the caption, removed elsewhere brackets      (
- * ) [ ] { } -> -lrb- -rrb- -lsb- -rsb- -lcb- -rcb-, which stay runs of ! ?   of two or more stay:
- * !! whole         tags <unk>, @names, #names, e-mail and web addresses, :-rrb- for :) removed
- * quotes, . ? ! , : ; ... and dashes that join nothing
+ * - clitics: man's -> man 's, isn't -> is n't; also cannot -> can not, gonna -> gon na
+ * - whole words: half-eaten, and/or, a_b, o'clock, T.V, shirt.A, A&W, mp3, 5-year-old
+ * - numbers: 5,000 3.5 5:30 1-1/2 are whole; 3 1/2 is one token with a no-break space;
+ *   $5 -> $ 5, 10% -> 10 %, 10:30am -> 10:30 am
+ * - dots are kept in abbreviations (st. dr. jan.), acronyms (u.s.) and initials (b.) that do not
+ *   end the caption, and removed elsewhere
+ * - brackets: ( ) [ ] { } -> -lrb- -rrb- -lsb- -rsb- -lcb- -rcb-, which stay
+ * - runs of two or more ! and ? stay
+ * - one token: tags <unk>, @names, #names, e-mail and web addresses, :-rrb- for :)
+ * - removed: quotes, . ? ! , : ; ... and dashes that join nothing
  *
  * Rules look at the original case ("A&W" but "a & w"). What is known to differ: words that end in
  * an apostrophe beyond a short list (somethin'), e-mail addresses with unusual characters, HTML
