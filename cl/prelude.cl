@@ -78,16 +78,22 @@ inline float group_max(float value, local float *room) {
   return room[0];
 }
 
-/* Philox 4x32-10 at (seed, stream, counter), as runtime/core/rng.h says and computes on the host. */
-inline uint4 philox(ulong seed, ulong stream, ulong counter) {
-  uint4 x = (uint4)((uint)counter, (uint)(counter >> 32), (uint)stream, (uint)(stream >> 32));
+/* Philox 4x32-10 at (seed, stream, counter), as runtime/core/rng.h says and computes on the host. Single
+ * numbers, unrolled and never a call: only so do compilers for CPUs draw sixteen at once (PoCL: 20 times as
+ * fast). */
+__attribute__((always_inline)) inline uint4 philox(ulong seed, ulong stream, ulong counter) {
+  uint x0 = (uint)counter, x1 = (uint)(counter >> 32);
+  uint x2 = (uint)stream, x3 = (uint)(stream >> 32);
   uint k0 = (uint)seed, k1 = (uint)(seed >> 32);
+#pragma unroll
   for (int round = 0; round < 10; round++) {
-    const uint high0 = mul_hi(0xD2511F53u, x.s0), low0 = 0xD2511F53u * x.s0;
-    const uint high1 = mul_hi(0xCD9E8D57u, x.s2), low1 = 0xCD9E8D57u * x.s2;
-    x = (uint4)(high1 ^ x.s1 ^ k0, low1, high0 ^ x.s3 ^ k1, low0);
+    const ulong a = 0xD2511F53ul * x0, b = 0xCD9E8D57ul * x2;
+    x0 = (uint)(b >> 32) ^ x1 ^ k0;
+    x2 = (uint)(a >> 32) ^ x3 ^ k1;
+    x1 = (uint)b;
+    x3 = (uint)a;
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  return x;
+  return (uint4)(x0, x1, x2, x3);
 }

@@ -33,6 +33,7 @@
 #include "ops/reduce.h"
 #include "ops/softmax.h"
 #include "ops/update.h"
+#include "sparse/mask.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 #include "text/corpus.h"

@@ -33,6 +33,7 @@ function golden.updown(file)
     vocab = scalar(file, "vocab_size"), embed = scalar(file, "input_encoding_size"),
     hidden = scalar(file, "rnn_size"), attention = scalar(file, "att_hid_size"),
     features = scalar(file, "att_feat_size"), fc_features = scalar(file, "fc_feat_size"), logit_layers = layers,
+    dropout = 0,
   }
   model:load(golden.group(file, "params"))
   return model:eval()

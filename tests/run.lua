@@ -12,7 +12,7 @@ local lac = require "lac"
 local check = require "check"
 local clock = clock -- luacheck: globals clock
 
-local OPERATORS = {device = true, tensor = true, autograd = true, ops = true, layers = true}
+local OPERATORS = {device = true, tensor = true, autograd = true, ops = true, layers = true, sparse = true}
 
 local mode = os.getenv("LACUNA_TEST_MODE") or "all"
 local build = os.getenv("LACUNA_TEST_BUILD") or "build"

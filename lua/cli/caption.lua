@@ -9,9 +9,9 @@ local caption = {
   summary = "print captions for images given as region features",
   usage = "lacuna caption MODEL.h5 INPUT...",
   options = {
-    {name = "beam", value = "N", type = "integer", min = 1, default = 2, help = "beams; 1 is greedy"},
+    {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
     {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
-    {name = "length", value = "N", type = "integer", min = 1, help = "tokens per caption at most"},
+    {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
     {name = "json", help = 'print [{"image_id": ..., "caption": ...}, ...]'},
   },
   arguments = {name = "MODEL INPUT", min = 2},
@@ -50,7 +50,7 @@ function caption.run(args)
     local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})
     for i, best in ipairs(decode(found.model, some, options)) do
       results[#results + 1] = {image_id = annotations.id(some[i].id), caption = found.vocab:decode(best.ids)}
-      if not args.json then print(("%s\t%s"):format(some[i].id, results[#results].caption)) end
+      if not args.json then print(("%s\t%s"):format(some[i].id:gsub("%c", "?"), results[#results].caption)) end
     end
   end
   if args.json then print(lac.json.encode(results)) end

@@ -8,7 +8,7 @@ local import = {
   options = {
     {name = "output", short = "o", value = "FILE", help = "the model file to write"},
     {name = "vocab", value = "FILE", help = "the tokenizer's word.vocab, where SOURCE has none"},
-    {name = "length", value = "N", type = "integer", min = 1, help = "tokens per caption at most"},
+    {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
   },
   arguments = {name = "SOURCE", min = 1, max = 1},
   details = "SOURCE is a published zip or its unpacked folder (config.json and tokenizer inside), or a bare\n"

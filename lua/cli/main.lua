@@ -23,6 +23,18 @@ end
 
 table.insert(package.searchers, 2, find_own_module)
 
+-- The stock one resumes without coroutine.resume, so Ctrl-C would not reach inside.
+local function pass_on(co, ok, ...)
+  if ok then return ... end
+  coroutine.close(co)
+  error((...), 0)
+end
+
+function coroutine.wrap(fn) -- luacheck: ignore 122
+  local co = coroutine.create(fn)
+  return function(...) return pass_on(co, coroutine.resume(co, ...)) end
+end
+
 local options = require "cli.options"
 local suggest = require "core.suggest"
 

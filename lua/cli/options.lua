@@ -54,6 +54,9 @@ local function convert(row, text)
   if row.min and value < row.min then
     options.wrong("--%s must be at least %s, got %s", row.name, row.min, text)
   end
+  if row.max and value > row.max then
+    options.wrong("--%s must be at most %s, got %s", row.name, row.max, text)
+  end
   if row.choices then
     for _, choice in ipairs(row.choices) do
       if choice == value then return value end

@@ -27,13 +27,15 @@ local function seen(value)
   return type(value) == "number" and tostring(value) or "a " .. type(value)
 end
 
---- An image's id: whole numbers as integers, however they are written (7, 7.0, "7", "0007"); other names stay text.
+--- An image's id: whole numbers as integers, also where they are written as text (7, 7.0, "7"); other names, such
+-- as "007", stay text.
 -- @param value string or number
 -- @treturn ?integer|string nil for anything else
 function annotations.id(value)
   if type(value) == "number" then return math.tointeger(value) end
   if type(value) ~= "string" then return nil end
-  return value:find("^%-?%d+$") and math.tointeger(tonumber(value)) or value
+  local number = math.tointeger(tonumber(value))
+  return number and tostring(number) == value and number or value
 end
 
 local function check_id(path, value, place)
@@ -73,7 +75,7 @@ local function karpathy_id(image)
   if type(name) ~= "string" then return image.imgid end
   name = name:match("([^/]+)$") or name
   name = name:match("^(.+)%.[^.]*$") or name
-  return name:match("_(%d+)$") or name
+  return math.tointeger(tonumber(name:match("_(%d+)$"))) or name
 end
 
 -- Karpathy: {"images": [{"filename", "sentences": [{"raw"}, ...]}, ...]}.
@@ -98,7 +100,6 @@ local function read_plain(path, value)
   for key, texts in pairs(value) do
     local id, place = annotations.id(key), "image " .. tostring(key)
     if not is_list(texts) then fail(path, "%s: expected a list of captions, it is %s", place, seen(texts)) end
-    if found[id] then fail(path, "%s is there twice", place) end
     found[id] = {}
     for j, text in ipairs(texts) do found[id][j] = check_caption(path, text, place) end
   end

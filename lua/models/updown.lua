@@ -3,7 +3,8 @@
 -- as in Tan, Chan and Chuah 2022. Parameter names are those of the published checkpoints.
 --
 -- What does not depend on time is computed before the time loop: the attention LSTM sees the words of all
--- steps in one product, and the image vector once per image.
+-- steps in one product, and the image vector once per image. Where weights change from step to step (nn.param)
+-- all of that happens in the loop.
 -- @module models.updown
 local lac = require "lac"
 local class = require "core.class"
@@ -93,6 +94,10 @@ function UpDown:encode(batch)
   return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1)}
 end
 
+local function as_it_is(weight)
+  return weight
+end
+
 -- The weights that a step uses, taken apart by the input they meet. `ready` maps each to the form in which
 -- lac.linear gets it.
 function UpDown:step_weights(ready)
@@ -117,6 +122,20 @@ local function image_part(seen, w, each)
   return seen.fc:linear(w.att_fc):repeat_rows(each)
 end
 
+-- The part that the words give, a row per word.
+function UpDown:word_part(words, w)
+  return self.embed(words):linear(w.att_word, w.att_bias)
+end
+
+-- One step: the attention LSTM, look, the language LSTM. `add` is what the image and the word give.
+function UpDown:advance(seen, w, state, add)
+  local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = add}
+  local new = {h2 = state.h2, c2 = state.c2}
+  new.h1, new.c1 = lac.lstm_cell(z, state.c1)
+  new.h2, new.c2 = self:look_and_speak(seen, w, new)
+  return new
+end
+
 -- The rest of a step after the attention LSTM: look, then the language LSTM.
 function UpDown:look_and_speak(seen, w, state)
   local context = self.attention(state.h1, seen.keys, seen.values, seen.mask, w.v)
@@ -134,19 +153,31 @@ end
 -- the captions of an image lie together, each image has as many
 -- @treturn tensor logits [steps * captions, vocab], step after step
 function UpDown:forward(batch)
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local held <close> = self:hold()
   local seen = self:encode(batch)
-  local w = self:step_weights(function(weight) return weight end)
-  local words = self.embed(batch.words):linear(w.att_word, w.att_bias)
-  words = words + image_part(seen, w, rows // seen.images)
+  if self:redraws() then return self:forward_redrawing(batch, seen) end
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local w = self:step_weights(as_it_is)
+  local add = self:word_part(batch.words, w) + image_part(seen, w, rows // seen.images)
   local state, outputs = zero_state(rows, self.cfg.hidden), {}
   for t = 1, steps do
-    local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = words:select(1, t)}
-    state.h1, state.c1 = lac.lstm_cell(z, state.c1)
-    state.h2, state.c2 = self:look_and_speak(seen, w, state)
+    state = self:advance(seen, w, state, add:select(1, t))
     outputs[t] = state.h2
   end
   return self.logit(self.output_dropout(lac.concat(outputs, 1)))
+end
+
+-- The same with weights that every step draws anew.
+function UpDown:forward_redrawing(batch, seen)
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local state, logits = zero_state(rows, self.cfg.hidden), {}
+  for t = 1, steps do
+    local w = self:step_weights(as_it_is)
+    local add = self:word_part(batch.words:select(1, t), w) + image_part(seen, w, rows // seen.images)
+    state = self:advance(seen, w, state, add)
+    logits[t] = self.logit(self.output_dropout(state.h2))
+  end
+  return lac.concat(logits, 1)
 end
 
 --- Begin decoding, `each` captions per image at once.
@@ -154,15 +185,19 @@ end
 -- @tparam integer each
 -- @treturn table a session for step; close it with session:close()
 function UpDown:begin(seen, each)
-  local prepared = {}
+  local prepared, held = {}, self:hold()
   local function ready(weight)
     prepared[#prepared + 1] = lac.prepare(weight)
     return prepared[#prepared]
   end
-  local w = self:step_weights(ready)
-  local session = {w = w, seen = seen, image = image_part(seen, w, each)}
+  local session = {seen = seen, each = each}
+  if not self:redraws() then
+    session.w = self:step_weights(ready)
+    session.image = image_part(seen, session.w, each)
+  end
   function session.close()
     for _, weights in ipairs(prepared) do weights:close() end
+    held:close()
   end
   return session, zero_state(seen.images * each, self.cfg.hidden)
 end
@@ -174,12 +209,9 @@ end
 -- @treturn tensor logits [rows, vocab]
 -- @treturn table the new state
 function UpDown:step(session, state, words)
-  local w = session.w
-  local add = self.embed(words):linear(w.att_word, w.att_bias) + session.image
-  local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = add}
-  local new = {h2 = state.h2, c2 = state.c2}
-  new.h1, new.c1 = lac.lstm_cell(z, state.c1)
-  new.h2, new.c2 = self:look_and_speak(session.seen, w, new)
+  local seen, w = session.seen, session.w or self:step_weights(as_it_is)
+  local image = session.image or image_part(seen, w, session.each)
+  local new = self:advance(seen, w, state, self:word_part(words, w) + image)
   return self.logit(new.h2), new
 end
 

@@ -48,9 +48,12 @@ function Module:values()
   return values
 end
 
---- Forget all gradients, which otherwise add up from step to step.
+--- Forget all gradients, those of masks included, which otherwise add up from step to step.
 function Module:zero_grad()
-  for _, value in ipairs(self:values()) do value:zero_grad() end
+  for _, p in ipairs(self:parameters()) do
+    p.param.value:zero_grad()
+    if p.param.mask then p.param.mask:zero_grad() end
+  end
 end
 
 --- Draw every parameter's initial value.
@@ -88,11 +91,56 @@ end
 local function set_training(module, training, rng)
   module.training, module.rng = training, rng
   for _, part in ipairs(module.parts) do
-    if part.module then set_training(part.module, training, rng) end
+    if part.module then
+      set_training(part.module, training, rng)
+    else
+      part.param:set_rng(rng)
+    end
   end
 end
 
---- Training mode: dropout is on and draws from the generator.
+--- Whether some weight changes from one time step to the next, see nn.param.
+function Module:redraws()
+  for _, p in ipairs(self:parameters()) do
+    if p.param:redraws() then return true end
+  end
+  return false
+end
+
+local Hold = class("Hold")
+
+function Hold:init(tensors)
+  self.tensors = tensors -- parameter -> what it gives
+end
+
+--- End it; a second time does nothing.
+function Hold:close()
+  for param, tensor in pairs(self.tensors) do
+    if param.held == tensor then param.held = nil end
+  end
+  self.tensors = {}
+end
+
+Hold.__close = Hold.close
+
+--- Make every masked weight that does not change with time once, for all uses until the guard closes:
+--
+--     local held <close> = self:hold()
+-- @treturn Hold the guard; the tensors are the current tape's
+function Module:hold()
+  local held = {}
+  for _, p in ipairs(self:parameters()) do
+    local param = p.param
+    if param.mask and not param:redraws() then
+      param.held = nil
+      param.held = param:tensor()
+      held[param] = param.held
+    end
+  end
+  return Hold(held)
+end
+
+--- Training mode: dropout is on and masks are drawn, from the generator.
 -- @tparam rng rng
 -- @treturn nn.Module self
 function Module:train(rng)

@@ -2,6 +2,7 @@
 -- The value is made when the model is initialised or loaded, so a loaded model draws no numbers.
 -- @module nn.param
 local class = require "core.class"
+local mask_of = require "nn.mask"
 
 local Param = class("Param")
 
@@ -37,17 +38,30 @@ function Param:set(value)
   self.value = value
 end
 
---- Attach a mask of zeros and ones, or remove it with nil; an earlier one is closed.
+--- Attach a mask, or remove it with nil; an earlier one is closed.
+-- @tparam ?nn.mask|tensor mask a tensor of zeros and ones is a mask that stays as it is
 function Param:set_mask(mask)
   if self.mask then self.mask:close() end
-  self.mask = mask
+  self.held = nil
+  self.mask = type(mask) == "userdata" and mask_of.fixed(mask) or mask
 end
 
---- What a layer computes with: the value, times the mask where there is one.
+--- Training mode with a generator for what is drawn, or evaluation mode with nil.
+function Param:set_rng(rng)
+  self.rng, self.held = rng, nil
+end
+
+--- Whether every use in a time loop gets a weight of its own, so that nothing made of it may leave the loop.
+function Param:redraws()
+  return self.mask ~= nil and self.mask:redraws(self.rng)
+end
+
+--- What a layer computes with: the value, masked where there is a mask.
 -- @treturn tensor made under the current tape where there is a mask
 function Param:tensor()
   if not self.value then error("this parameter has no value: initialise or load the model first", 2) end
-  if self.mask then return self.value * self.mask end
+  if self.held then return self.held end
+  if self.mask then return self.mask:apply(self.value, self.rng) end
   return self.value
 end
 

@@ -76,6 +76,10 @@ local function read_config(file, path)
   if not good or type(config) ~= "table" or type(config.model) ~= "table" then
     error(("%s: the configuration in it is not readable: %s"):format(path, tostring(config)), 0)
   end
+  local length = type(config.decode) == "table" and math.tointeger(config.decode.length)
+  if not length or length < 1 or length > 1000 then
+    error(path .. ": the configuration in it gives no caption length between 1 and 1000", 0)
+  end
   return config
 end
 

@@ -22,8 +22,9 @@ end
 local function read_file(path)
   local file, why = io.open(path, "rb")
   if not file then return nil, why end
-  local bytes = file:read("a")
+  local bytes, failed = file:read("a")
   file:close()
+  if not bytes then return nil, path .. ": " .. failed end
   return bytes
 end
 
@@ -153,7 +154,9 @@ local function read_vocab(source, path, file)
   end
   if not text then return nil end
   local good, words = pcall(vocab.parse, text)
-  if not good then fail(file or path, "the vocabulary is not readable: %s", tostring(words)) end
+  if not good then
+    fail(file or path, "the vocabulary is not readable: %s", tostring(words):gsub("^.-:%d+: ", ""):gsub("[^%g ]", "?"))
+  end
   return words
 end
 
@@ -172,7 +175,11 @@ function published.read(path, options)
   if words and words:size() > model.vocab then
     fail(path, "the vocabulary has %d words, but the model only %d", words:size(), model.vocab)
   end
-  local decode = {length = options.length or config.max_seq_length or 18}
+  local length = options.length or config.max_seq_length or 18
+  if math.tointeger(length) == nil or length < 1 or length > 1000 then
+    fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
+  end
+  local decode = {length = length}
   return {tensors = tensors, config = {model = model, decode = decode}, vocab = words}
 end
 

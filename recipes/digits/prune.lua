@@ -151,7 +151,7 @@ local function count_weights(model)
     if p.param.maskable then
       total = total + p.param:numel()
       local scope <close> = lac.scope()
-      kept = kept + (p.param.mask and p.param.mask:sum():item() or p.param:numel())
+      kept = kept + (p.param.mask and p.param.mask:binary():sum():item() or p.param:numel())
     end
   end
   return total, math.tointeger(kept)

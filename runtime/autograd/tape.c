@@ -148,30 +148,39 @@ lac_status lac_tape_adopt(lac_tensor *x) {
   return tape ? push_adopted(tape, x) : LAC_OK;
 }
 
+/* The place of x among what a tape has adopted, or NULL. */
+static lac_tensor **find_adopted(lac_tape *tape, const lac_tensor *x) {
+  for (size_t i = tape->adopted_count; i-- > 0;)
+    if (tape->adopted[i] == x) return &tape->adopted[i];
+  return NULL;
+}
+
+static void untie(lac_tape *tape, lac_tensor **place) {
+  lac_tensor *x = *place;
+  *place = tape->adopted[--tape->adopted_count];
+  lac_tensor_release(x);
+}
+
 lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x) {
-  if (tape->parent) LAC_TRY(push_adopted(tape->parent, x));
-  for (size_t i = tape->adopted_count; i-- > 0;) {
-    if (tape->adopted[i] != x) continue;
-    tape->adopted[i] = tape->adopted[--tape->adopted_count];
-    lac_tensor_release(x);
-    return LAC_OK;
+  for (lac_tape *at = lac_tape_current(tape->device); at; at = at->parent) {
+    lac_tensor **place = find_adopted(at, x);
+    if (place) {
+      if (tape->parent) LAC_TRY(push_adopted(tape->parent, x));
+      untie(at, place);
+      return LAC_OK;
+    }
+    if (at == tape) break;
   }
-  if (tape->parent) { // it was not this tape's to give
-    lac_tensor_release(x);
-    tape->parent->adopted_count--;
-  }
-  return LAC_OK;
+  return LAC_OK; // it outlives this tape as it is
 }
 
 void lac_tape_let_go(lac_tensor *x) {
   if (lac_tensor_refs(x) != 2) return; // the caller's and the adoption's, or it is needed elsewhere
   for (lac_tape *tape = lac_tape_current(lac_tensor_device(x)); tape; tape = tape->parent) {
-    for (size_t i = tape->adopted_count; i-- > 0;) {
-      if (tape->adopted[i] != x) continue;
-      tape->adopted[i] = tape->adopted[--tape->adopted_count];
-      lac_tensor_release(x);
-      return;
-    }
+    lac_tensor **place = find_adopted(tape, x);
+    if (!place) continue;
+    untie(tape, place);
+    return;
   }
 }
 

@@ -54,7 +54,8 @@ lac_status lac_tape_record(lac_device *device, const lac_node *node);
 /** Tie a tensor's life to the current tape; without one it does nothing. */
 lac_status lac_tape_adopt(lac_tensor *x);
 
-/** Untie it: it passes to the enclosing tape, or to its holders alone. */
+/** Untie x from this tape, or from one opened under it: it passes to the tape around this one, or
+ * to its holders alone. */
 lac_status lac_tape_keep(lac_tape *tape, lac_tensor *x);
 
 /** Before a holder's last release: when nobody but a tape's adoption still holds x, untie it, so

@@ -22,10 +22,10 @@ int bind_result(lua_State *L, lac_status status) {
 }
 
 lac_tensor **bind_push_tensor(lua_State *L) {
-  lac_tensor **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
+  bind_tensor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = (bind_tensor_box){NULL, NULL};
   luaL_setmetatable(L, BIND_TENSOR);
-  return box;
+  return &box->tensor;
 }
 
 void bind_adopt(lua_State *L, int index) {
@@ -50,8 +50,7 @@ lac_tensor *bind_field_tensor(lua_State *L, int index, const char *name, bool re
     luaL_error(L, "field '%s' must be a tensor, got %s", name, luaL_typename(L, -1));
   if (box && (!*box || lac_tensor_is_closed(*box)))
     luaL_error(L, "field '%s' is a closed tensor", name);
-  lua_pop(L, 1); // the table keeps it alive
-  return box ? *box : NULL;
+  return box ? *box : NULL; // its box stays on the stack: a metamethod may have made it for us
 }
 
 uint32_t bind_check_dim(lua_State *L, int index, uint32_t rank) {
@@ -74,7 +73,7 @@ lac_shape bind_check_shape(lua_State *L, int index) {
   lac_shape shape = {.rank = 0};
   const bool is_table = lua_istable(L, index);
   const lua_Integer count = is_table ? luaL_len(L, index) : lua_gettop(L) - index + 1;
-  if (count > LAC_MAX_RANK)
+  if (count < 0 || count > LAC_MAX_RANK)
     luaL_error(L, "a tensor has at most %d dimensions, got %I", (int)LAC_MAX_RANK, count);
   for (lua_Integer i = 0; i < count; i++) {
     if (is_table) lua_geti(L, index, i + 1);
@@ -111,6 +110,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_reduce(L);
   bind_open_index(L);
   bind_open_rng(L);
+  bind_open_sparse(L);
   bind_open_update(L);
   bind_open_text(L);
   bind_open_io(L);

@@ -8,6 +8,7 @@
 #ifndef LAC_BIND_BIND_H
 #define LAC_BIND_BIND_H
 
+#include "core/rng.h"
 #include "tensor/tensor.h"
 
 #include <lauxlib.h>
@@ -25,6 +26,7 @@ void bind_open_layers(lua_State *L);
 void bind_open_reduce(lua_State *L);
 void bind_open_index(lua_State *L);
 void bind_open_rng(lua_State *L);
+void bind_open_sparse(lua_State *L);
 void bind_open_update(lua_State *L);
 void bind_open_text(lua_State *L);
 void bind_open_corpus(lua_State *L);
@@ -39,6 +41,12 @@ void bind_try(lua_State *L, lac_status status);
  * tape. */
 int bind_result(lua_State *L, lac_status status);
 
+/** What a tensor in Lua is. A closed one holds the record of what it was. */
+typedef struct bind_tensor_box {
+  lac_tensor *tensor; /* NULL: empty or closed */
+  lac_tensor *husk;   /* held after an explicit close */
+} bind_tensor_box;
+
 /** Push an empty tensor box, to be filled through the returned pointer. */
 lac_tensor **bind_push_tensor(lua_State *L);
 
@@ -52,8 +60,12 @@ lac_tensor *bind_check_tensor(lua_State *L, int index);
 /** As bind_check_tensor, but NULL for nil or none. */
 lac_tensor *bind_opt_tensor(lua_State *L, int index);
 
-/** The tensor in field `name` of the table at index; NULL where absent and not required. */
+/** The tensor in field `name` of the table at index, left on the stack; NULL where absent and not
+ * required. */
 lac_tensor *bind_field_tensor(lua_State *L, int index, const char *name, bool required);
+
+/** The generator in field `name` of the table at index; NULL where absent. */
+lac_rng *bind_field_rng(lua_State *L, int index, const char *name);
 
 /** A dimension, 1-based or negative from the end, of a shape of that rank, as 0-based. */
 uint32_t bind_check_dim(lua_State *L, int index, uint32_t rank);
@@ -67,6 +79,10 @@ uint64_t bind_check_count(lua_State *L, int index);
 /** The state's device: opened on first use by $LACUNA_DEVICE, or what lac.device.use chose.
  * Borrowed. */
 lac_device *bind_device(lua_State *L);
+
+/** Raise where a finaliser that runs inside a device allocation wants to close something: an
+ * operation may be working on it. */
+void bind_check_calm(lua_State *L, const char *what);
 
 /** Register a metatable with methods, also as __index; leaves nothing on the stack. */
 void bind_new_class(lua_State *L, const char *name, const luaL_Reg *methods);

@@ -10,26 +10,27 @@
 #include "core/memory.h"
 #include "gemm/gemm.h"
 
+#include <string.h>
+
 enum { PACE_BYTES = 64 << 20 };
 
 typedef struct device_box {
   lac_device *device;
   lua_State *L;     /* the main thread, for the collector */
   uint64_t pending; /* bytes taken since the last step */
+  bool collecting;  /* inside an allocation: what operations work on must stay */
 } device_box;
 
 static const char *const DEVICE = "lac.device"; // metatable and registry key
 
 static void on_pressure(void *user, size_t bytes, bool exhausted) {
   device_box *box = user;
-  if (exhausted) {
-    lua_gc(box->L, LUA_GCCOLLECT);
-    return;
-  }
   box->pending += bytes;
-  if (box->pending < PACE_BYTES) return;
+  if (box->collecting || (!exhausted && box->pending < PACE_BYTES)) return;
   box->pending = 0;
-  lua_gc(box->L, LUA_GCSTEP, 0);
+  box->collecting = true;
+  lua_gc(box->L, exhausted ? LUA_GCCOLLECT : LUA_GCSTEP, 0);
+  box->collecting = false;
 }
 
 static void close_box(device_box *box) {
@@ -62,6 +63,11 @@ static void open_device(lua_State *L, const char *spec) {
   box->L = lua_tothread(L, -1);
   lua_pop(L, 1);
   lac_pool_set_hook(device, on_pressure, box);
+}
+
+void bind_check_calm(lua_State *L, const char *what) {
+  if (get_box(L)->collecting)
+    luaL_error(L, "%s: a finaliser cannot do this while a device operation waits for memory", what);
 }
 
 lac_device *bind_device(lua_State *L) {
@@ -186,7 +192,7 @@ static int l_profile_rows(lua_State *L) {
 static int l_gemm(lua_State *L) {
   lac_device *device = bind_device(L);
   const char *name = luaL_optstring(L, 1, NULL);
-  if (name) bind_try(L, lac_gemm_use(device, name[0] == 'a' ? NULL : name));
+  if (name) bind_try(L, lac_gemm_use(device, strcmp(name, "auto") == 0 ? NULL : name));
   bind_try(L, lac_gemm_name(device, &name));
   lua_pushstring(L, name);
   return 1;

@@ -19,11 +19,17 @@ static int l_pick(lua_State *L) {
   return bind_result(L, lac_pick(y, x, at));
 }
 
-/* y = lac.concat({a, b, ...}, dim) */
+enum { CONCAT_MAX = 65536 };
+
+/* y = lac.concat({a, b, ...}, dim). The items stay on the stack: a metamethod may have made them
+ * for us. */
 static int l_concat(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
   const lua_Integer count = luaL_len(L, 1);
-  luaL_argcheck(L, count >= 1, 1, "needs at least one tensor");
+  if (count < 1 || count > CONCAT_MAX)
+    return luaL_error(L, "concat: takes 1 to %d tensors, got %I", (int)CONCAT_MAX, count);
+  luaL_checkstack(L, (int)count + 8, "concat");
   lac_tensor **parts = lua_newuserdatauv(L, (size_t)count * sizeof *parts, 0);
   for (lua_Integer i = 0; i < count; i++) {
     lua_geti(L, 1, i + 1);
@@ -32,7 +38,6 @@ static int l_concat(lua_State *L) {
       return luaL_error(L, "concat: item %I must be a tensor, got %s", i + 1,
                         box ? "a closed one" : luaL_typename(L, -1));
     parts[i] = *box;
-    lua_pop(L, 1); // the list keeps it alive
   }
   const uint32_t dim = bind_check_dim(L, 2, lac_tensor_shape(parts[0])->rank);
   lac_tensor **y = bind_push_tensor(L);

@@ -24,12 +24,14 @@ static lac_tensor *check_weights(lua_State *L, int index, const lac_weights **pr
   return lac_weights_tensor(*box);
 }
 
-/* y = x:linear(w [, bias]) */
+/* y = x:linear(w [, bias]). The result's box comes first: after the arguments were looked at
+ * nothing may run that could close the weights. */
 static int l_linear(lua_State *L) {
+  lua_settop(L, 3);
+  lac_tensor **y = bind_push_tensor(L);
   lac_linear_args args = {.pairs = 1, .x = {bind_check_tensor(L, 1)}};
   args.w[0] = check_weights(L, 2, &args.prepared[0]);
   args.bias = bind_opt_tensor(L, 3);
-  lac_tensor **y = bind_push_tensor(L);
   return bind_result(L, lac_linear(y, &args));
 }
 
@@ -42,26 +44,24 @@ static int l_linear_sum(lua_State *L) {
     return luaL_error(L, "linear: wants 1 to %d pairs x, w, got %I entries", (int)LAC_LINEAR_PAIRS,
                       n);
   lac_linear_args args = {.pairs = (uint32_t)n / 2};
-  for (uint32_t i = 0; i < args.pairs; i++) { // the table keeps what the stack lets go
-    lua_geti(L, 1, 2 * i + 1);
-    args.x[i] = bind_check_tensor(L, 2);
-    lua_geti(L, 1, 2 * i + 2);
-    args.w[i] = check_weights(L, 3, &args.prepared[i]);
-    lua_settop(L, 1);
-  }
+  for (int i = 1; i <= (int)n; i++) // all values first, at 2, 3, ...: metamethods may run here
+    lua_geti(L, 1, i);
   args.bias = bind_field_tensor(L, 1, "bias", false);
   args.add = bind_field_tensor(L, 1, "add", false);
   lac_tensor **y = bind_push_tensor(L);
+  for (uint32_t i = 0; i < args.pairs; i++) {
+    args.x[i] = bind_check_tensor(L, 2 + 2 * (int)i);
+    args.w[i] = check_weights(L, 3 + 2 * (int)i, &args.prepared[i]);
+  }
   return bind_result(L, lac_linear(y, &args));
 }
 
 /* weights = lac.prepare(w): for linear without gradients, while w keeps its values */
 static int l_prepare(lua_State *L) {
-  lac_tensor *w = bind_check_tensor(L, 1);
   lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, WEIGHTS);
-  bind_try(L, lac_weights_prepare(box, w));
+  bind_try(L, lac_weights_prepare(box, bind_check_tensor(L, 1)));
   return 1;
 }
 

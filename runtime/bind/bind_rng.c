@@ -11,6 +11,15 @@ static lac_rng *check_rng(lua_State *L, int index) {
   return luaL_checkudata(L, index, RNG);
 }
 
+lac_rng *bind_field_rng(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  lac_rng *rng = luaL_testudata(L, -1, RNG);
+  if (!rng && !lua_isnil(L, -1))
+    luaL_error(L, "field '%s' must be a generator (lac.rng), got %s", name, luaL_typename(L, -1));
+  lua_pop(L, 1); // the table keeps it
+  return rng;
+}
+
 static int push_rng(lua_State *L, lac_rng rng) {
   lac_rng *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = rng;

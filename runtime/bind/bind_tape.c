@@ -47,8 +47,9 @@ static int l_keep(lua_State *L) {
 static int l_close(lua_State *L) {
   lac_tape **box = luaL_checkudata(L, 1, TAPE);
   lac_tape *tape = *box;
-  *box = NULL;
   if (!tape) return 0;
+  bind_check_calm(L, "close");
+  *box = NULL;
   lac_tape_close(tape);
   lac_tape_release(tape);
   return 0;

@@ -200,33 +200,35 @@ static int l_item(lua_State *L) {
 /* x:reshape(shape): one dimension may be -1 and is then worked out */
 static int l_reshape(lua_State *L) {
   lac_tensor *x = bind_check_tensor(L, 1);
-  const int first = lua_istable(L, 2) ? 0 : 2;
-  if (first) { // gather the numbers in a table
-    const int n = lua_gettop(L) - 1;
-    lua_createtable(L, n, 0);
-    for (int i = 1; i <= n; i++) {
-      lua_pushvalue(L, i + 1);
-      lua_seti(L, -2, i);
-    }
-    lua_replace(L, 2);
-  }
-  lua_settop(L, 2);
-  lua_Integer unknown = 0;
-  uint64_t known = 1;
-  for (lua_Integer i = 1, n = luaL_len(L, 2); i <= n; i++) {
-    lua_geti(L, 2, i);
-    if (lua_tointeger(L, -1) == -1)
-      unknown = unknown ? -1 : i;
+  const bool is_table = lua_istable(L, 2);
+  const lua_Integer n = is_table ? luaL_len(L, 2) : lua_gettop(L) - 1;
+  if (n < 0 || n > LAC_MAX_RANK)
+    return luaL_error(L, "reshape: a tensor has at most %d dimensions, got %I", (int)LAC_MAX_RANK,
+                      n);
+  lua_Integer unknown = 0, known = 1;
+  lua_createtable(L, (int)n, 0); // the caller's table stays as it is
+  const int shape_index = lua_gettop(L);
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (is_table)
+      lua_geti(L, 2, i);
     else
-      known *= (uint64_t)lua_tointeger(L, -1);
-    lua_pop(L, 1);
+      lua_pushvalue(L, (int)i + 1);
+    const lua_Integer dim = lua_tointeger(L, -1);
+    if (dim == -1) {
+      if (unknown) return luaL_error(L, "reshape: only one dimension may be -1");
+      unknown = i;
+    } else if (dim > 0 && known <= INT64_MAX / dim) {
+      known *= dim;
+    } else {
+      known = 0;
+    }
+    lua_seti(L, shape_index, i);
   }
-  if (unknown < 0) return luaL_error(L, "reshape: only one dimension may be -1");
   if (unknown > 0) {
-    lua_pushinteger(L, (lua_Integer)(known ? lac_tensor_numel(x) / known : 0));
-    lua_seti(L, 2, unknown);
+    lua_pushinteger(L, known ? (lua_Integer)lac_tensor_numel(x) / known : 0);
+    lua_seti(L, shape_index, unknown);
   }
-  const lac_shape shape = bind_check_shape(L, 2);
+  const lac_shape shape = bind_check_shape(L, shape_index);
   lac_tensor **box = bind_push_tensor(L);
   return bind_result(L, lac_tensor_reshape(box, x, &shape));
 }
@@ -331,12 +333,27 @@ static int l_zero_grad(lua_State *L) {
   return 0;
 }
 
+/* x:close(): the memory goes now, unless a tape still needs it */
 static int l_close(lua_State *L) {
-  lac_tensor **box = luaL_checkudata(L, 1, BIND_TENSOR);
-  lac_tensor *x = *box;
-  *box = NULL;
+  bind_tensor_box *box = luaL_checkudata(L, 1, BIND_TENSOR);
+  lac_tensor *x = box->tensor;
+  if (!x) return 0;
+  bind_check_calm(L, "close");
+  lac_tensor_hold(x);
+  box->husk = x;
+  box->tensor = NULL;
+  lac_tape_let_go(x);
+  lac_tensor_release(x);
+  return 0;
+}
+
+static int l_collect(lua_State *L) {
+  bind_tensor_box *box = luaL_checkudata(L, 1, BIND_TENSOR);
+  lac_tensor *x = box->tensor, *husk = box->husk;
+  *box = (bind_tensor_box){NULL, NULL};
   if (x) lac_tape_let_go(x);
   lac_tensor_release(x);
+  if (husk) lac_tensor_unhold(husk);
   return 0;
 }
 
@@ -410,6 +427,14 @@ static int l_unm(lua_State *L) {
   return bind_result(L, lac_neg(box, x));
 }
 
+/* x.unknown: only reached for what is no method */
+static int l_no_method(lua_State *L) {
+  if (lua_isnumber(L, 2))
+    return luaL_error(
+        L, "a tensor has no [ ]; x:select(dim, i) gives a part, x:totable() plain tables");
+  return luaL_error(L, "a tensor has no method '%s'", luaL_tolstring(L, 2, NULL));
+}
+
 void bind_open_tensor(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"tensor", l_tensor}, {"from_bytes", l_from_bytes}, {"zeros", l_zeros}, {NULL, NULL}};
@@ -437,9 +462,15 @@ void bind_open_tensor(lua_State *L) {
                                      {"__mul", l_mul},
                                      {"__div", l_div},
                                      {"__unm", l_unm},
-                                     {"__gc", l_close},
+                                     {"__gc", l_collect},
                                      {"__close", l_close},
                                      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   bind_new_class(L, BIND_TENSOR, methods);
+  luaL_getmetatable(L, BIND_TENSOR);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_no_method);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_pop(L, 1);
 }

@@ -14,7 +14,7 @@
 #include <time.h>
 
 static pthread_t main_thread;
-static lua_State *target;
+static lua_State *volatile running; // the thread whose code runs: the main one or a coroutine
 static volatile sig_atomic_t pending;
 static lua_Hook old_hook; // an instruction budget may be in force and has to survive a caught error
 static int old_mask, old_count;
@@ -51,6 +51,7 @@ static void note_signal(int number) {
   }
   pending = 1;
   clock_gettime(CLOCK_MONOTONIC, &first_press);
+  lua_State *target = running;
   if (!target) return;
   old_hook = lua_gethook(target);
   old_mask = lua_gethookmask(target);
@@ -62,9 +63,27 @@ void lac_interrupt_arm(lua_State *L) {
   struct sigaction action = {.sa_handler = note_signal}; // no SA_RESTART: a read has to return
   sigemptyset(&action.sa_mask);
   main_thread = pthread_self();
-  target = L;
+  running = L;
   pending = 0;
   sigaction(SIGINT, &action, NULL);
+}
+
+/* coroutine.resume, which is the upvalue, with the coroutine noted as what runs. The original never
+ * raises for what happens inside. */
+static int l_resume(lua_State *L) {
+  lua_State *before = running;
+  lua_State *coroutine = lua_tothread(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  if (coroutine) running = coroutine;
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  running = before;
+  if (pending) return luaL_error(L, "interrupted");
+  return lua_gettop(L);
+}
+
+void lac_interrupt_push_resume(lua_State *L) {
+  lua_pushcclosure(L, l_resume, 1);
 }
 
 bool lac_interrupt_pending(void) {

@@ -10,10 +10,15 @@
 /**
  * Take SIGINT over, or arm it again. To be called by the main thread.
  *
- * @param L  the state to stop; NULL only notes the signal (while the prompt reads a line). Code
- * inside a coroutine is stopped when it yields or returns; a second Ctrl-C does not wait for that
+ * @param L  the state to stop; NULL only notes the signal (while the prompt reads a line)
  */
 void lac_interrupt_arm(lua_State *L);
+
+/**
+ * Replace coroutine.resume, on the top of the stack, by one that lets Ctrl-C reach the coroutine's
+ * code. The interruption goes on in the code that resumed it.
+ */
+void lac_interrupt_push_resume(lua_State *L);
 
 /** True when Ctrl-C was pressed since lac_interrupt_arm(). */
 bool lac_interrupt_pending(void);

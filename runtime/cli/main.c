@@ -61,6 +61,11 @@ static int run_main(lua_State *L) {
   lac_native_push(L, with->lua_dir);
   lua_setfield(L, -2, "cli.native");
   extend_path(L, with->lua_dir);
+  lua_getglobal(L, LUA_COLIBNAME);
+  lua_getfield(L, -1, "resume");
+  lac_interrupt_push_resume(L);
+  lua_setfield(L, -2, "resume");
+  lua_pop(L, 1);
   push_arguments(L, with);
   lua_setglobal(L, "arg");
   lac_interrupt_arm(L);

@@ -171,8 +171,11 @@ static bool is_gpu(const place *at) {
 /* The place that spec asks for; without spec the first GPU, or else the first device. */
 static lac_status pick_place(const place *places, uint32_t count, const char *spec, place *out) {
   if (count == 0)
-    return lac_fail(LAC_EDEVICE, "device: no OpenCL device was found; install a driver, for "
-                                 "example the package pocl-opencl-icd, which runs on any CPU");
+    return lac_fail(
+        LAC_EDEVICE,
+        "device: no OpenCL device was found; either no driver is installed (the package "
+        "pocl-opencl-icd runs on any CPU), or it could not start (PoCL needs a cache folder "
+        "that it can write: $POCL_CACHE_DIR, $XDG_CACHE_HOME or ~/.cache)");
   if (!spec || !*spec) spec = getenv("LACUNA_DEVICE");
   if (!spec || !*spec) {
     *out = places[0];

@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct lac_tensor {
-  uint64_t refs;
+  uint64_t refs, holds;
   lac_device *device;
   lac_buffer *buffer;
   lac_dtype dtype;
@@ -96,11 +96,25 @@ void lac_tensor_close(lac_tensor *x) {
   x->base = NULL;
 }
 
+static void free_record(lac_tensor *x) {
+  if (x->refs || x->holds) return;
+  lac_device_release(x->device);
+  free(x);
+}
+
 void lac_tensor_release(lac_tensor *x) {
   if (!x || --x->refs) return;
   lac_tensor_close(x);
-  lac_device_release(x->device);
-  free(x);
+  free_record(x);
+}
+
+void lac_tensor_hold(lac_tensor *x) {
+  x->holds++;
+}
+
+void lac_tensor_unhold(lac_tensor *x) {
+  x->holds--;
+  free_record(x);
 }
 
 bool lac_tensor_is_closed(const lac_tensor *x) {
@@ -148,12 +162,19 @@ bool lac_tensor_is_view(const lac_tensor *x) {
   return x->base != NULL;
 }
 
+static lac_status need_open(const lac_tensor *x, const char *op) {
+  if (x->buffer) return LAC_OK;
+  return lac_fail(LAC_EINVAL, "%s: the tensor is closed", op);
+}
+
 /* A view with x's geometry over x's memory, for the caller to change. */
 static lac_status new_view(lac_tensor **out, lac_tensor *x) {
   lac_tensor *view;
+  LAC_TRY(need_open(x, "view"));
   LAC_TRY(lac_alloc(&view, 1, sizeof *view, "a view's record"));
   *view = *x;
   view->refs = 1;
+  view->holds = 0;
   view->grad = NULL;
   view->base = lac_tensor_retain(x->base ? x->base : x);
   view->device = lac_device_retain(x->device);
@@ -238,6 +259,7 @@ static void gather(const lac_tensor *x, const int32_t *span, int32_t *data) {
 
 lac_status lac_tensor_read(const lac_tensor *x, void *data) {
   const uint64_t n = lac_tensor_numel(x);
+  LAC_TRY(need_open(x, "read"));
   if (n == 0) return LAC_OK;
   if (lac_tensor_is_contiguous(x))
     return lac_buffer_read(x->buffer, x->offset * LAC_ELEMENT_BYTES, data, n * LAC_ELEMENT_BYTES);
@@ -252,6 +274,7 @@ lac_status lac_tensor_read(const lac_tensor *x, void *data) {
 }
 
 static lac_status need_contiguous(const lac_tensor *x, const char *op) {
+  LAC_TRY(need_open(x, op));
   if (lac_tensor_is_contiguous(x)) return LAC_OK;
   return lac_fail(LAC_EINVAL, "%s: the tensor must be contiguous", op);
 }
@@ -275,6 +298,9 @@ lac_status lac_tensor_copy(lac_tensor *y, lac_tensor *x) {
     return lac_fail(LAC_ESHAPE, "copy: %llu elements do not fit %llu, or the types differ",
                     (unsigned long long)lac_tensor_numel(x),
                     (unsigned long long)lac_tensor_numel(y));
+  if (x->buffer == y->buffer && x->offset < y->offset + lac_tensor_numel(y) &&
+      y->offset < x->offset + lac_tensor_numel(x))
+    return lac_fail(LAC_EINVAL, "copy: source and target overlap; copy a clone of the source");
   return lac_buffer_copy(y->buffer, y->offset * LAC_ELEMENT_BYTES, x->buffer,
                          x->offset * LAC_ELEMENT_BYTES, lac_tensor_numel(x) * LAC_ELEMENT_BYTES);
 }

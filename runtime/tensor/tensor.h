@@ -35,6 +35,14 @@ lac_tensor *lac_tensor_retain(lac_tensor *x);
 void lac_tensor_release(lac_tensor *x);
 uint64_t lac_tensor_refs(const lac_tensor *x);
 
+/**
+ * Keep the record of a tensor, but not its memory: after its last release it stays, closed, until
+ * the last unhold. For a language whose finalisers may close what a running operation still points
+ * to.
+ */
+void lac_tensor_hold(lac_tensor *x);
+void lac_tensor_unhold(lac_tensor *x);
+
 /** Let the memory and the gradient go now, whoever else holds the tensor; it is closed from then
  * on. */
 void lac_tensor_close(lac_tensor *x);

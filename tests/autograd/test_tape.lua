@@ -220,4 +220,19 @@ function T.parameters_made_before_the_tape_are_not_its_to_close()
   check.equal(x:grad(), {2})
 end
 
+function T.an_outer_tape_keeps_what_was_made_under_an_inner_one()
+  local kept
+  do
+    local outer <close> = lac.scope()
+    do
+      local inner <close> = lac.scope() -- luacheck: ignore 211
+      kept = lac.tensor {1} + 1
+      outer:keep(kept)
+    end
+    check.equal(kept, {2})
+  end
+  check.equal(kept, {2})
+  kept:close()
+end
+
 return T

@@ -197,6 +197,26 @@ function T.a_damaged_or_foreign_model_file_is_refused()
   end)
 end
 
+function T.beams_and_lengths_out_of_reach_are_wrong_usage()
+  local status, text = check.run "caption a b --beam 65"
+  check.equal({status, text}, {2, "lacuna: --beam must be at most 64, got 65\n"})
+  check.equal((check.run "caption a b --length 99999999999"), 2)
+end
+
+function T.only_names_that_are_numbers_become_numbers_in_json()
+  files.with_folder(function(folder)
+    local model = small_model(folder)
+    local paths = {}
+    for i, name in ipairs {"12", "007", "1e3", "cat"} do
+      paths[i] = files.write(folder .. "/" .. name .. ".npy", files.npy({1, 5}, {1, 0, 2, 0, 1}))
+    end
+    local _, text = check.run(("caption %s --json %s"):format(model, table.concat(paths, " ")))
+    local ids = {}
+    for i, row in ipairs(lac.json.decode(text)) do ids[i] = row.image_id end
+    check.equal(ids, {12, "007", "1e3", "cat"})
+  end)
+end
+
 function T.images_of_different_sizes_share_a_batch()
   files.with_folder(function(folder)
     local model = small_model(folder)

@@ -128,6 +128,18 @@ function T.an_existing_file_survives_a_failed_import()
   end)
 end
 
+function T.a_vocabulary_that_is_none_is_refused()
+  files.with_folder(function(folder)
+    local model = files.write(folder .. "/m.pth", "junk")
+    local status, text = check.run(("import %s -o %s/out.h5 --vocab %s"):format(check.shared(XE), folder, folder))
+    check.equal(status, 1)
+    check.yes(text:find("Is a directory") and not text:find("mistake"), text)
+    status, text = check.run(("import %s -o %s/out.h5 --vocab %s"):format(check.shared(XE), folder, model))
+    check.equal(status, 1)
+    check.yes(text:find("m%.pth: the vocabulary is not readable: vocab: line 1"), text)
+  end)
+end
+
 function T.missing_words_are_wrong_usage()
   check.equal((check.run("import")), 2)
   check.equal((check.run("import x.zip")), 2)

@@ -79,6 +79,19 @@ function T.ctrl_c_passed_on_twice_at_once_counts_once()
     {130, "lacuna: interrupted\n"})
 end
 
+function T.ctrl_c_reaches_into_coroutines()
+  check.equal({try("coroutine.wrap(function() while true do end end)()", nil, ONCE .. "2")},
+    {130, "lacuna: interrupted\n"})
+  check.equal({try("coroutine.resume(coroutine.create(function() while true do end end)) print(1)", nil, ONCE .. "2")},
+    {130, "lacuna: interrupted\n"})
+end
+
+function T.wrapped_coroutines_pass_values_and_errors()
+  local text = [[local f = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) error("e" .. b, 0) end)
+    print(f(1)) print(pcall(f, 5)) print(pcall(f))]]
+  check.equal({try(text)}, {0, "2\nfalse\te5\nfalse\tcannot resume dead coroutine\n"})
+end
+
 function T.a_script_may_clean_up_when_it_is_interrupted()
   local text = [[local x <close> = setmetatable({}, {__close = function() print("closed") end})
     while true do end]]

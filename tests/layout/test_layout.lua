@@ -7,8 +7,10 @@ local T = {}
 local C = {
   core = {}, device = {"core"}, tensor = {"core", "device"}, gemm = {"core", "device", "tensor"},
   autograd = {"core", "device", "tensor", "gemm"}, ops = {"core", "device", "tensor", "gemm", "autograd"},
-  layers = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"}, text = {"core"},
-  bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "io", "text"}, cli = {"core", "bind"},
+  layers = {"core", "device", "tensor", "gemm", "autograd", "ops"},
+  sparse = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"}, text = {"core"},
+  bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"},
+  cli = {"core", "bind"},
 }
 
 local LUA = {

@@ -143,7 +143,7 @@ function T.concat_refuses_parts_that_do_not_fit()
   check.fails("concat: part 2 is %[1, 3%] and cannot follow %[2, 2%] along dimension 1",
               lac.concat, {a, b}, 1)
   check.fails("concat: a part must be f32, got i32", lac.concat, {a, i}, 1)
-  check.fails("needs at least one tensor", lac.concat, {}, 1)
+  check.fails("takes 1 to 65536 tensors, got 0", lac.concat, {}, 1)
   check.fails("concat: item 2 must be a tensor, got number", lac.concat, {a, 3}, 1)
   check.fails("dimension must be", lac.concat, {a, a}, 3)
   local gone = lac.tensor {{1, 2}}
@@ -164,6 +164,33 @@ function T.repeat_rows_puts_copies_side_by_side()
   check.grad(function(v) return v:repeat_rows(3) end, {{{1, 2}, {3, 4}}})
   check.grad(function(v) return v:transpose():repeat_rows(2) end, {{{1, 2}, {3, 4}}})
   check.fails("repeat_rows: cannot take the rows of %[2, 2%] 0 times", x.repeat_rows, x, 0)
+end
+
+function T.concat_survives_lists_that_lie_about_their_length()
+  local x <close> = lac.zeros {2, 3}
+  local list = setmetatable({}, {__len = function() return (1 << 61) + 1 end, __index = function() return x end})
+  check.fails("takes 1 to 65536 tensors", lac.concat, list, 1)
+end
+
+function T.tensors_made_or_closed_by_metamethods_stay_good_while_they_are_used()
+  local x, w = lac.tensor {{1, 2}}, lac.tensor {{3, 4}}
+  local fresh = setmetatable({}, {__len = function() return 40 end, __index = function()
+    collectgarbage()
+    return lac.tensor {{1, 2}}
+  end})
+  do
+    local y <close> = lac.concat(fresh, 1)
+    check.equal(y:shape(), {40, 2})
+  end
+  local closing = setmetatable({}, {__len = function() return 2 end, __index = function(_, i)
+    if i == 1 then return x end
+    x:close()
+    return w
+  end})
+  check.fails("closed tensor", lac.concat, closing, 1)
+  x = lac.tensor {{1, 2}}
+  check.fails("closed tensor", lac.linear, closing)
+  w:close()
 end
 
 return T

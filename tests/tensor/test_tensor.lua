@@ -213,4 +213,41 @@ function T.the_metatable_is_out_of_reach()
   check.fails("lac.tensor expected", x.shape, io.stdout)
 end
 
+function T.reshape_leaves_the_callers_table_alone()
+  local shape = {-1, 3}
+  local x <close> = lac.zeros {2, 3}
+  local y <close> = x:reshape(shape)
+  check.equal(y:shape(), {2, 3})
+  check.equal(shape, {-1, 3})
+  check.fails("only one dimension may be %-1", x.reshape, x, -1, -1)
+end
+
+function T.what_is_no_method_is_refused()
+  local x <close> = lac.zeros {2, 3}
+  check.fails("a tensor has no method 'smu'", function() return x.smu end)
+  check.fails("a tensor has no %[ %]; x:select", function() return x[1] end)
+end
+
+function T.overlapping_copies_are_refused()
+  local x <close> = lac.tensor {1, 2, 3, 4, 5, 6}
+  local low <close> = x:slice(1, 1, 5)
+  local high <close> = x:slice(1, 2, 5)
+  check.fails("copy: source and target overlap", high.copy, high, low)
+  check.equal(x, {1, 2, 3, 4, 5, 6})
+end
+
+function T.a_finaliser_that_closes_an_operand_gives_an_error_not_a_crash()
+  for _, name in ipairs {"relu", "sum", "totable", "tobytes", "transpose", "clone"} do
+    local x = lac.tensor {{1, 2}, {3, 4}}
+    collectgarbage("stop")
+    setmetatable({}, {__gc = function() x:close() end})
+    for _ = 1, 2000 do local _ = {} end
+    collectgarbage("restart")
+    collectgarbage("step", 1000000)
+    pcall(x[name], x)
+    x:close()
+  end
+  collectgarbage()
+end
+
 return T

@@ -1,0 +1,91 @@
+--- Masks of parameters: what a weight is multiplied by, element by element.
+--
+-- A mask belongs to a parameter (nn.param), never to a second copy of a model. It has `apply(value, rng)`, which
+-- gives the masked weight; `binary()`, the zeros and ones that evaluation uses; `redraws(rng)`, whether each
+-- use in a time loop gets weights of its own; `zero_grad()` and `close()`.
+-- @module nn.mask
+local lac = require "lac"
+local class = require "core.class"
+local config = require "core.config"
+
+local mask = {}
+
+local Fixed = class("FixedMask")
+
+function Fixed:init(values)
+  self.values = values
+end
+
+function Fixed:apply(value)
+  return value * self.values
+end
+
+--- @treturn tensor new, of zeros and ones
+function Fixed:binary()
+  return self.values:clone()
+end
+
+function Fixed.redraws()
+  return false
+end
+
+function Fixed.zero_grad()
+end
+
+function Fixed:close()
+  self.values:close()
+end
+
+local Trained = class("TrainedMask")
+
+local defaults = {
+  draw = "step", -- "step": each use draws, so a time loop draws at every step; "forward": one draw per forward pass
+  bypass = false, -- leave the slope of the sigmoid out of the gradient of the logits
+}
+
+function Trained:init(logits, cfg)
+  self.cfg = config.merge(defaults, cfg, "nn.mask")
+  if self.cfg.draw ~= "step" and self.cfg.draw ~= "forward" then
+    error(('nn.mask: draw must be "step" or "forward", got "%s"'):format(self.cfg.draw), 4)
+  end
+  self.logits = logits
+end
+
+function Trained:apply(value, rng)
+  return lac.mask {w = value, logit = self.logits, rng = rng, bypass = self.cfg.bypass}
+end
+
+--- @treturn tensor new, of zeros and ones: round(sigmoid(logits)), half to even
+function Trained:binary()
+  local ones <close> = lac.zeros(self.logits:shape()):fill(1)
+  local kept <close> = lac.mask {w = ones, logit = self.logits}
+  return kept:greater(0)
+end
+
+function Trained:redraws(rng)
+  return rng ~= nil and self.cfg.draw == "step"
+end
+
+function Trained:zero_grad()
+  self.logits:zero_grad()
+end
+
+function Trained:close()
+  self.logits:close()
+end
+
+--- A mask that stays as it is.
+-- @tparam tensor values zeros and ones, the mask's from now on
+function mask.fixed(values)
+  return Fixed(values)
+end
+
+--- A mask that is learned: a weight is kept with probability sigmoid(logit) in training, and in evaluation where
+-- that exceeds 1/2. Tan, Chan and Chuah 2022, section 3.
+-- @tparam tensor logits the mask's from now on; they train if they require a gradient
+-- @tparam[opt] table cfg draw, bypass
+function mask.trained(logits, cfg)
+  return Trained(logits, cfg)
+end
+
+return mask
