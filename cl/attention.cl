@@ -5,6 +5,28 @@
  *   w     [rows, regions]                               y      [rows, width]
  */
 
+/* v . tanh(key + q), eight at a time */
+inline float score_of(const global float *v, const global float *key, const global float *q,
+                      uint size) {
+  const uint whole = size / 8 * 8;
+  float8 sums = (float8)(0.0f);
+  for (uint c = 0; c < whole; c += 8)
+    sums += vload8(0, v + c) * quick_tanh8(vload8(0, key + c) + vload8(0, q + c));
+  float score = sum8(sums);
+  for (uint c = whole; c < size; c++) score += v[c] * quick_tanh(key[c] + q[c]);
+  return score;
+}
+
+/* a . b, eight at a time */
+inline float dot_of(const global float *a, const global float *b, uint n) {
+  const uint whole = n / 8 * 8;
+  float8 sums = (float8)(0.0f);
+  for (uint i = 0; i < whole; i += 8) sums += vload8(0, a + i) * vload8(0, b + i);
+  float sum = sum8(sums);
+  for (uint i = whole; i < n; i++) sum += a[i] * b[i];
+  return sum;
+}
+
 /* One group per row: scores, their softmax over the regions that count, and the weighted sum. */
 kernel __attribute__((reqd_work_group_size(REDUCE, 1, 1))) void
 additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global float *query,
@@ -20,11 +42,7 @@ additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global 
   for (uint s = lid; s < regions; s += REDUCE) {
     const bool counts = !with_mask || mask[mask0 + image * regions + s] != 0.0f;
     const global float *key = keys + keys0 + (image * regions + s) * size;
-    float score = 0.0f;
-    if (counts)
-      for (uint c = 0; c < size; c++) score += v[v0 + c] * quick_tanh(key[c] + q[c]);
-    else
-      score = -INFINITY;
+    const float score = counts ? score_of(v + v0, key, q, size) : -INFINITY;
     wr[s] = score;
     top = fmax(top, score);
   }
@@ -38,10 +56,16 @@ additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global 
   total = group_sum(total, room);
   for (uint s = lid; s < regions; s += REDUCE) wr[s] /= total;
   barrier(CLK_GLOBAL_MEM_FENCE);
-  for (uint h = lid; h < width; h += REDUCE) {
-    const global float *value = values + values0 + image * regions * width + h;
+  const uint whole = width / 8 * 8;
+  const global float *value = values + values0 + image * regions * width;
+  for (uint h = 8 * lid; h < whole; h += 8 * REDUCE) {
+    float8 sum = (float8)(0.0f);
+    for (uint s = 0; s < regions; s++) sum += wr[s] * vload8(0, value + (ulong)s * width + h);
+    vstore8(sum, 0, y + y0 + row * width + h);
+  }
+  for (uint h = whole + lid; h < width; h += REDUCE) {
     float sum = 0.0f;
-    for (uint s = 0; s < regions; s++) sum += wr[s] * value[(ulong)s * width];
+    for (uint s = 0; s < regions; s++) sum += wr[s] * value[(ulong)s * width + h];
     y[y0 + row * width + h] = sum;
   }
 }
@@ -61,51 +85,86 @@ additive_bwd_scores(global float *ge, ulong ge0, global float *gquery, ulong gqu
   float dot = 0.0f;
   for (uint s = lid; s < regions; s += REDUCE) {
     const global float *value = values + values0 + (image * regions + s) * width;
-    float gw = 0.0f;
-    for (uint h = 0; h < width; h++) gw += g[h] * value[h];
+    const float gw = dot_of(g, value, width);
     ger[s] = gw;
     dot += wr[s] * gw;
   }
   dot = group_sum(dot, room);
   for (uint s = lid; s < regions; s += REDUCE) ger[s] = wr[s] * (ger[s] - dot);
   barrier(CLK_GLOBAL_MEM_FENCE);
-  for (uint c = lid; with_gquery && c < size; c += REDUCE) {
-    const float q = query[query0 + row * size + c];
-    const global float *key = keys + keys0 + image * regions * size + c;
-    float sum = 0.0f;
+  if (!with_gquery) return; // no barrier follows
+  const global float *q = query + query0 + row * size;
+  const global float *key = keys + keys0 + image * regions * size;
+  global float *gq = gquery + gquery0 + row * size;
+  const uint whole = size / 8 * 8;
+  for (uint c = 8 * lid; c < whole; c += 8 * REDUCE) {
+    const float8 qc = vload8(0, q + c);
+    float8 sum = (float8)(0.0f);
     for (uint s = 0; s < regions; s++) {
-      const float t = quick_tanh(key[(ulong)s * size] + q);
+      const float8 t = quick_tanh8(vload8(0, key + (ulong)s * size + c) + qc);
       sum += ger[s] * (1.0f - t * t);
     }
-    gquery[gquery0 + row * size + c] += sum * v[v0 + c];
+    vstore8(vload8(0, gq + c) + sum * vload8(0, v + v0 + c), 0, gq + c);
+  }
+  for (uint c = whole + lid; c < size; c += REDUCE) {
+    float sum = 0.0f;
+    for (uint s = 0; s < regions; s++) {
+      const float t = quick_tanh(key[(ulong)s * size + c] + q[c]);
+      sum += ger[s] * (1.0f - t * t);
+    }
+    gq[c] += sum * v[v0 + c];
   }
 }
 
-/* One item per (image, c): gkeys[image, :, c], and gv's part of this image in partial[image, c]. */
+/*
+ * gkeys[image, :, c], and gv's part of this image in partial[image, c]. One item per (image, eight c); the last
+ * one of an image takes what is left, one by one.
+ */
 kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *partial,
                               ulong partial0, const global float *ge, ulong ge0,
                               const global float *query, ulong query0, const global float *keys,
                               ulong keys0, const global float *v, ulong v0, uint with_gkeys,
                               uint each, uint regions, uint size) {
-  const uint c = (uint)get_global_id(0);
+  const uint c = 8 * (uint)get_global_id(0);
   const ulong image = get_global_id(1);
   if (c >= size) return;
-  const float vc = v[v0 + c];
-  float gv = 0.0f;
-  for (uint s = 0; s < regions; s++) {
-    const ulong at = (image * regions + s) * size + c;
-    const float key = keys[keys0 + at];
-    float gkey = 0.0f;
-    for (uint r = 0; r < each; r++) {
-      const ulong row = image * each + r;
-      const float t = quick_tanh(key + query[query0 + row * size + c]);
-      const float g = ge[ge0 + row * regions + s];
-      gv += g * t;
-      gkey += g * (1.0f - t * t);
+  const global float *q = query + query0 + image * each * size;
+  const global float *gei = ge + ge0 + image * each * regions;
+  if (c + 8 <= size) {
+    const float8 vc = vload8(0, v + v0 + c);
+    float8 gv = (float8)(0.0f);
+    for (uint s = 0; s < regions; s++) {
+      const ulong at = (image * regions + s) * size + c;
+      const float8 key = vload8(0, keys + keys0 + at);
+      float8 gkey = (float8)(0.0f);
+      for (uint r = 0; r < each; r++) {
+        const float8 t = quick_tanh8(key + vload8(0, q + r * size + c));
+        const float g = gei[r * regions + s];
+        gv += g * t;
+        gkey += g * (1.0f - t * t);
+      }
+      if (with_gkeys)
+        vstore8(vload8(0, gkeys + gkeys0 + at) + gkey * vc, 0, gkeys + gkeys0 + at);
     }
-    if (with_gkeys) gkeys[gkeys0 + at] += gkey * vc;
+    vstore8(gv, 0, partial + partial0 + image * size + c);
+    return;
   }
-  partial[partial0 + image * size + c] = gv;
+  for (uint d = c; d < size; d++) {
+    float gv = 0.0f;
+    for (uint s = 0; s < regions; s++) {
+      const ulong at = (image * regions + s) * size + d;
+      const float key = keys[keys0 + at];
+      float gkey = 0.0f;
+      for (uint r = 0; r < each; r++) {
+        const float t = quick_tanh(key + q[r * size + d]);
+        const float g = gei[r * regions + s];
+        gv += g * t;
+        gkey += g * (1.0f - t * t);
+      }
+      if (with_gkeys) gkeys[gkeys0 + at] += gkey * v[v0 + d];
+    }
+    partial[partial0 + image * size + d] = gv;
+  }
 }
 
 /* gv[c] += sum over images of partial[image, c] */

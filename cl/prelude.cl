@@ -37,12 +37,34 @@ inline float logistic(float x) {
   return 1.0f / (1.0f + bounded_exp(-x));
 }
 
-/* tanh(x) = e / (e + 2) with e = exp(2 x) - 1, which keeps the digits of small x. */
-inline float quick_tanh(float x) {
-  float scale;
-  const float part = split_exp(2.0f * x, &scale);
-  const float e = fma(scale, part, scale - 1.0f);
-  return e / (e + 2.0f);
+/*
+ * tanh(x) = e / (e + 2) with e = exp(2 x) - 1, which keeps the digits of small x. For one number, and for eight
+ * where a work item walks along memory by itself and no compiler would make vectors of its loop.
+ */
+#define TANH_BODY(T, to_int, from_bits)                                                            \
+  {                                                                                                \
+    const T low = (T)(-87.0f), high = (T)(87.0f), twice = x + x;                                   \
+    const T t = twice < low ? low : twice > high ? high : twice;                                   \
+    const T n = rint(t * 1.44269504f);                                                             \
+    const T r = fma(n, (T)(2.12194440e-4f), fma(n, (T)(-0.693359375f), t));                        \
+    T p = (T)(1.9875691500e-4f);                                                                   \
+    p = fma(p, r, (T)(1.3981999507e-3f));                                                          \
+    p = fma(p, r, (T)(8.3334519073e-3f));                                                          \
+    p = fma(p, r, (T)(4.1665795894e-2f));                                                          \
+    p = fma(p, r, (T)(1.6666665459e-1f));                                                          \
+    p = fma(p, r, (T)(5.0000001201e-1f));                                                          \
+    const T scale = from_bits((to_int(n) + 127) << 23);                                            \
+    const T e = fma(scale, fma(p, r * r, r), scale - 1.0f);                                        \
+    return e / (e + 2.0f);                                                                         \
+  }
+
+inline float quick_tanh(float x) TANH_BODY(float, convert_int, as_float)
+inline float8 quick_tanh8(float8 x) TANH_BODY(float8, convert_int8, as_float8)
+
+inline float sum8(float8 x) {
+  const float4 four = x.lo + x.hi;
+  const float2 two = four.lo + four.hi;
+  return two.x + two.y;
 }
 
 /* Work items of a reduction group; the host launches these kernels with exactly this many. */

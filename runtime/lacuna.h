@@ -36,6 +36,12 @@
 #include "sparse/mask.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
+#include "text/corpus.h"
+#include "text/glyph.h"
+#include "text/ngrams.h"
 #include "text/normalise.h"
+#include "text/ptb.h"
+#include "text/ptb_words.h"
+#include "text/utf8.h"
 
 #endif

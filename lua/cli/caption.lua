@@ -1,5 +1,6 @@
 --- lacuna caption: captions for region features.
 local lac = require "lac"
+local annotations = require "data.annotations"
 local beam = require "train.beam"
 local checkpoint = require "train.checkpoint"
 local features = require "data.features"
@@ -29,12 +30,6 @@ local function decode(model, images, options)
   return best
 end
 
--- COCO ids are numbers; other names stay text.
-local function image_id(name)
-  local number = math.tointeger(tonumber(name))
-  return number and tostring(number) == name and number or name
-end
-
 local function read_images(paths, width)
   local images = {}
   for _, path in ipairs(paths) do
@@ -54,7 +49,7 @@ function caption.run(args)
   for first = 1, #images, args.batch do
     local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})
     for i, best in ipairs(decode(found.model, some, options)) do
-      results[#results + 1] = {image_id = image_id(some[i].id), caption = found.vocab:decode(best.ids)}
+      results[#results + 1] = {image_id = annotations.id(some[i].id), caption = found.vocab:decode(best.ids)}
       if not args.json then print(("%s\t%s"):format(some[i].id:gsub("%c", "?"), results[#results].caption)) end
     end
   end

@@ -29,6 +29,7 @@ void bind_open_rng(lua_State *L);
 void bind_open_sparse(lua_State *L);
 void bind_open_update(lua_State *L);
 void bind_open_text(lua_State *L);
+void bind_open_corpus(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);
 void bind_open_json(lua_State *L);

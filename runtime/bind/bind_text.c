@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 
 #include "text/normalise.h"
+#include "text/ptb.h"
 
 #include <stdlib.h>
 
@@ -12,9 +13,21 @@ static int free_text(lua_State *L) {
   return 0;
 }
 
-/* lac.text.normalise(text) -> text in the tokenizer's normal form */
-static int l_normalise(lua_State *L) {
+/* Text -> text, in memory that the caller frees. */
+typedef struct text_row {
+  const char *name;
+  lac_status (*run)(char **out, size_t *out_bytes, const char *text, size_t bytes);
+} text_row;
+
+static const text_row rows[] = {
+    {"normalise", lac_text_normalise},
+    {"ptb", lac_text_ptb},
+};
+
+/* lac.text.NAME(text) -> text */
+static int l_text(lua_State *L) {
   static const luaL_Reg methods[] = {{"__gc", free_text}, {"__close", free_text}, {NULL, NULL}};
+  const text_row *row = lua_touserdata(L, lua_upvalueindex(1));
   size_t bytes, n = 0;
   const char *text = luaL_checklstring(L, 1, &bytes);
   char **box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -22,13 +35,14 @@ static int l_normalise(lua_State *L) {
   if (luaL_newmetatable(L, "lac.text")) luaL_setfuncs(L, methods, 0);
   lua_setmetatable(L, -2);
   lua_toclose(L, -1);
-  bind_try(L, lac_text_normalise(box, &n, text, bytes));
+  bind_try(L, row->run(box, &n, text, bytes));
   lua_pushlstring(L, *box, n);
   return 1;
 }
 
 void bind_open_text(lua_State *L) {
-  static const luaL_Reg functions[] = {{"normalise", l_normalise}, {NULL, NULL}};
-  luaL_newlib(L, functions);
+  lua_newtable(L);
+  BIND_ADD_ROWS(rows, l_text);
+  bind_open_corpus(L);
   lua_setfield(L, -2, "text");
 }

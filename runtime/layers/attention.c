@@ -94,7 +94,7 @@ static lac_status bwd_keys(lac_tensor *ge, const lac_node *node, const sizes *n)
   lac_arg_u32(&run, n->each);
   lac_arg_u32(&run, n->regions);
   lac_arg_u32(&run, n->size);
-  lac_launch_items2(&run, n->size, n->images);
+  lac_launch_items2(&run, (n->size + 7) / 8, n->images);
   lac_status status = lac_launch_run(&run);
   if (status == LAC_OK && with_gv) {
     lac_launch sum = lac_launch_new(device, "attention", "additive_bwd_v");

@@ -6,6 +6,7 @@
 #include "text/normalise.h"
 
 #include "core/memory.h"
+#include "text/utf8.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,17 +25,13 @@ static utf8proc_int32_t replace(utf8proc_int32_t c) {
 }
 
 /* Copies text through replace(); the result is never longer than the text. */
-static lac_status replace_all(uint8_t *out, size_t *out_bytes, const uint8_t *text, size_t bytes) {
+static lac_status replace_all(uint8_t *out, size_t *out_bytes, const char *text, size_t bytes) {
   size_t n = 0;
   for (size_t i = 0; i < bytes;) {
     utf8proc_int32_t c;
-    const utf8proc_ssize_t step = utf8proc_iterate(text + i, (utf8proc_ssize_t)(bytes - i), &c);
-    if (step <= 0)
-      return lac_fail(LAC_EINVAL, "text.normalise: not UTF-8: byte %zu of %zu is 0x%02X", i + 1,
-                      bytes, text[i]);
+    LAC_TRY(lac_utf8_next(&c, &i, text, bytes, "text.normalise"));
     const utf8proc_int32_t kept = replace(c);
     if (kept != 0 || c == 0) n += (size_t)utf8proc_encode_char(kept, out + n);
-    i += (size_t)step;
   }
   *out_bytes = n;
   return LAC_OK;
@@ -57,7 +54,7 @@ lac_status lac_text_normalise(char **out, size_t *out_bytes, const char *text, s
   utf8proc_int32_t *points = NULL; // becomes the result: utf8proc encodes in place
   size_t n = 0;
   lac_status status = lac_alloc(&plain, bytes, 1, "normalised text");
-  if (status == LAC_OK) status = replace_all(plain, &n, (const uint8_t *)text, bytes);
+  if (status == LAC_OK) status = replace_all(plain, &n, text, bytes);
   if (status != LAC_OK) goto out;
 
   utf8proc_ssize_t count = utf8proc_decompose(plain, (utf8proc_ssize_t)n, NULL, 0, options);

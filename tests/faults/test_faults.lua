@@ -87,4 +87,15 @@ function T.reading_a_view_survives_every_failing_allocation()
   end, 4)
 end
 
+function T.scoring_captions_survives_every_failing_allocation()
+  local standard = require "metrics.standard"
+  survive(function()
+    local words = {}
+    for i = 1, 700 do words[i] = "w" .. i end -- enough to let every table grow
+    local text = lac.text.ptb(table.concat(words, " "))
+    local captions <close> = lac.text.corpus({text, "b"}, {{text, "a b"}, {"c"}})
+    check.close(standard.score(captions).images[1].Bleu_4, 1, 1e-6)
+  end, 20)
+end
+
 return T

@@ -74,6 +74,40 @@ function T.attention_looks_at_more_regions_than_a_group_has_items()
   check.close(y, {{top / total, 1}}, 1e-3)
 end
 
+function T.attention_takes_sizes_that_are_no_multiple_of_eight()
+  local function numbers(seed, ...)
+    local function level(dims, depth)
+      local out = {}
+      for i = 1, dims[depth] do
+        seed = seed + 1
+        out[i] = depth == #dims and math.sin(seed * 1.7) or level(dims, depth + 1)
+      end
+      return out
+    end
+    return level({...}, 1)
+  end
+  local query, keys, values, v = numbers(1, 2, 11), numbers(50, 1, 3, 11), numbers(200, 1, 3, 19), numbers(400, 11)
+  do
+    local scope <close> = lac.scope()
+    local y = attend(lac.tensor(query), lac.tensor(keys), lac.tensor(values), lac.tensor(v)):totable()
+    for b = 1, 2 do
+      local e, total = {}, 0
+      for s = 1, 3 do
+        e[s] = 0
+        for c = 1, 11 do e[s] = e[s] + v[c] * tanh(keys[1][s][c] + query[b][c]) end
+        e[s] = math.exp(e[s])
+        total = total + e[s]
+      end
+      for h = 1, 19 do
+        local want = 0
+        for s = 1, 3 do want = want + e[s] / total * values[1][s][h] end
+        check.close(y[b][h], want, 1e-5)
+      end
+    end
+  end
+  check.grad(function(q, k, u, w) return (attend(q, k, u, w)) end, {query, keys, values, v})
+end
+
 function T.attention_refuses_what_does_not_fit()
   local scope <close> = lac.scope()
   local q, k, u, v = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)

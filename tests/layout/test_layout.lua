@@ -16,9 +16,9 @@ local C = {
 
 local LUA = {
   core = {}, nn = {"lac", "core"}, models = {"lac", "core", "nn"}, optim = {"lac", "core"}, data = {"lac", "core"},
-  prune = {"lac", "core", "nn", "optim"},
-  train = {"lac", "core", "models", "optim", "data", "prune"},
-  cli = {"lac", "core", "models", "optim", "data", "train", "nn", "prune"},
+  metrics = {"core"}, prune = {"lac", "core", "nn", "optim"},
+  train = {"lac", "core", "models", "optim", "data", "metrics", "prune"},
+  cli = {"lac", "core", "models", "optim", "data", "metrics", "train", "nn", "prune"},
 }
 
 local function list(pattern)

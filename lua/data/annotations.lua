@@ -1,0 +1,146 @@
+--- Captions by image, from the JSON files in which they are handed around.
+-- @module data.annotations
+local lac = require "lac"
+
+local annotations = {}
+
+local function fail(path, text, ...)
+  error(path .. ": " .. text:format(...), 0)
+end
+
+local function read_json(path)
+  local file, why = io.open(path, "rb")
+  if not file then error("cannot open " .. why, 0) end
+  local text
+  text, why = file:read("a")
+  file:close()
+  if not text then fail(path, "cannot read: %s", why) end
+  local good, value = pcall(lac.json.decode, text)
+  if not good then fail(path, "%s", (tostring(value):gsub("^.-json: ", "not readable as JSON: "))) end
+  return value
+end
+
+-- What was found instead, for a message.
+local function seen(value)
+  if value == nil then return "missing" end
+  if value == lac.json.null then return "null" end
+  return type(value) == "number" and tostring(value) or "a " .. type(value)
+end
+
+--- An image's id: whole numbers as integers, also where they are written as text (7, 7.0, "7"); other names, such
+-- as "007", stay text.
+-- @param value string or number
+-- @treturn ?integer|string nil for anything else
+function annotations.id(value)
+  if type(value) == "number" then return math.tointeger(value) end
+  if type(value) ~= "string" then return nil end
+  local number = math.tointeger(tonumber(value))
+  return number and tostring(number) == value and number or value
+end
+
+local function check_id(path, value, place)
+  local id = annotations.id(value)
+  if id == nil then
+    fail(path, "%s: the image id must be a whole number or a name, it is %s", place, seen(value))
+  end
+  return id
+end
+
+local function check_caption(path, value, place)
+  if type(value) ~= "string" then fail(path, "%s: the caption must be a text, it is %s", place, seen(value)) end
+  return value
+end
+
+local function is_list(value)
+  return type(value) == "table" and (#value > 0 or next(value) == nil)
+end
+
+-- MS-COCO: {"annotations": [{"image_id", "caption"}, ...]}.
+local function read_coco(path, value)
+  local found = {}
+  for i, row in ipairs(value.annotations) do
+    local place = "annotation " .. i
+    if type(row) ~= "table" then fail(path, "%s is not an object", place) end
+    local id = check_id(path, row.image_id, place)
+    found[id] = found[id] or {}
+    table.insert(found[id], check_caption(path, row.caption, place))
+  end
+  return found
+end
+
+-- Karpathy: the number behind the last "_" of COCO_val2014_000000391895.jpg, or the name without its ending.
+local function karpathy_id(image)
+  if image.cocoid then return image.cocoid end
+  local name = image.filename
+  if type(name) ~= "string" then return image.imgid end
+  name = name:match("([^/]+)$") or name
+  name = name:match("^(.+)%.[^.]*$") or name
+  return math.tointeger(tonumber(name:match("_(%d+)$"))) or name
+end
+
+-- Karpathy: {"images": [{"filename", "sentences": [{"raw"}, ...]}, ...]}.
+local function read_karpathy(path, value)
+  local found = {}
+  for i, image in ipairs(value.images) do
+    local place = "image " .. i
+    if type(image) ~= "table" or not is_list(image.sentences) then fail(path, "%s has no sentences", place) end
+    local id, list = check_id(path, karpathy_id(image), place), {}
+    if found[id] then fail(path, "%s has the id %s, as one before it", place, id) end
+    for j, sentence in ipairs(image.sentences) do
+      list[j] = check_caption(path, type(sentence) == "table" and sentence.raw or nil, place .. ", sentence " .. j)
+    end
+    found[id] = list
+  end
+  return found
+end
+
+-- {"391895": ["a man ...", ...], ...}
+local function read_plain(path, value)
+  local found = {}
+  for key, texts in pairs(value) do
+    local id, place = annotations.id(key), "image " .. tostring(key)
+    if not is_list(texts) then fail(path, "%s: expected a list of captions, it is %s", place, seen(texts)) end
+    found[id] = {}
+    for j, text in ipairs(texts) do found[id][j] = check_caption(path, text, place) end
+  end
+  return found
+end
+
+--- Read references: MS-COCO's annotations, Karpathy's data set, or lists of captions by image id.
+-- @tparam string path
+-- @treturn table image id -> list of captions as written
+-- @raise the file and what is wrong
+function annotations.references(path)
+  local value = read_json(path)
+  if type(value) == "table" and is_list(value.annotations) then return read_coco(path, value) end
+  if type(value) == "table" and is_list(value.images) and type(value.images[1]) == "table"
+    and value.images[1].sentences then return read_karpathy(path, value) end
+  if type(value) ~= "table" or is_list(value) then
+    fail(path, 'expected references as {"annotations": [{"image_id", "caption"}, ...]}, as {"images": '
+      .. '[{"filename", "sentences"}, ...]} or as {image id: [captions]}')
+  end
+  return read_plain(path, value)
+end
+
+--- Read the captions of a model: [{"image_id": 391895, "caption": "a man ..."}, ...].
+-- @tparam string path
+-- @treturn table list of {id, caption}, as they come
+-- @raise the file and what is wrong, also where an image has two
+function annotations.captions(path)
+  local value, found, first = read_json(path), {}, {}
+  if not is_list(value) or not value[1] then
+    fail(path, 'expected captions as [{"image_id": ..., "caption": ...}, ...]%s',
+      is_list(value) and "; there is none" or "")
+  end
+  for i, row in ipairs(value) do
+    local place = "caption " .. i
+    if type(row) ~= "table" then fail(path, "%s is not an object", place) end
+    local id = check_id(path, row.image_id, place)
+    if first[id] then fail(path, "image %s has two captions, numbers %d and %d", id, first[id], i) end
+    first[id] = i
+    found[i] = {id = id, caption = check_caption(path, row.caption, place)}
+  end
+  return found
+end
+
+return annotations

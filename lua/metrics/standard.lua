@@ -1,0 +1,25 @@
+--- The scores that captioning papers print, by the names that coco-caption gives them.
+-- @module metrics.standard
+local bleu = require "metrics.bleu"
+local cider = require "metrics.cider"
+local rouge = require "metrics.rouge"
+
+local standard = {}
+
+standard.NAMES = {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"}
+
+local function name(b, r, c)
+  return {Bleu_1 = b[1], Bleu_2 = b[2], Bleu_3 = b[3], Bleu_4 = b[4], ROUGE_L = r, CIDEr = c}
+end
+
+--- Score a corpus and each of its images.
+-- @tparam lac.text.corpus captions tokenised, see lac.text.ptb
+-- @treturn table {corpus = scores by name, images = list of the same}
+function standard.score(captions)
+  local b, r, c = bleu.score(captions), rouge.score(captions), cider.score(captions)
+  local images = {}
+  for i = 1, #captions do images[i] = name(b.images[i], r.images[i], c.images[i]) end
+  return {corpus = name(b.corpus, r.corpus, c.corpus), images = images}
+end
+
+return standard

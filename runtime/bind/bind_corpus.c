@@ -1,0 +1,194 @@
+/*
+ * Captions and their references in Lua: lac.text.corpus. Images and references are counted from 1;
+ * where a reference is asked for, 0 is the hypothesis.
+ */
+#include "bind/bind.h"
+
+#include "text/corpus.h"
+
+static const char *const CORPUS = "lac.corpus";
+
+static int release_corpus(lua_State *L) {
+  lac_corpus **box = luaL_checkudata(L, 1, CORPUS);
+  lac_corpus_release(*box);
+  *box = NULL;
+  return 0;
+}
+
+static lac_corpus *check_corpus(lua_State *L) {
+  lac_corpus **box = luaL_checkudata(L, 1, CORPUS);
+  if (!*box) luaL_error(L, "closed corpus");
+  return *box;
+}
+
+static size_t check_image(lua_State *L, const lac_corpus *corpus, int index) {
+  const lua_Integer i = luaL_checkinteger(L, index);
+  luaL_argcheck(L, i >= 1 && (uint64_t)i <= lac_corpus_images(corpus), index,
+                "there is no such image");
+  return (size_t)i - 1;
+}
+
+/* The caption of an image at `index` that the argument behind it says. */
+static size_t check_caption(lua_State *L, const lac_corpus *corpus, int index) {
+  const size_t image = check_image(L, corpus, index);
+  const lua_Integer j = luaL_checkinteger(L, index + 1);
+  luaL_argcheck(L, j >= 0 && (uint64_t)j <= lac_corpus_references(corpus, image), index + 1,
+                "there is no such reference");
+  return lac_corpus_hypothesis(corpus, image) + (size_t)j;
+}
+
+/* The text on the top, which it pops. */
+static void add_text(lua_State *L, lac_corpus *corpus, bool hypothesis, lua_Integer image) {
+  size_t bytes;
+  if (lua_type(L, -1) != LUA_TSTRING)
+    luaL_error(L, "corpus: a %s of image %I is a %s, not a text",
+               hypothesis ? "hypothesis" : "reference", image, luaL_typename(L, -1));
+  const char *text = lua_tolstring(L, -1, &bytes);
+  bind_try(L, lac_corpus_add(corpus, hypothesis, text, bytes));
+  lua_pop(L, 1);
+}
+
+static void add_image(lua_State *L, lac_corpus *corpus, lua_Integer image) {
+  lua_geti(L, 1, image);
+  add_text(L, corpus, true, image);
+  if (lua_geti(L, 2, image) != LUA_TTABLE)
+    luaL_error(L, "corpus: the references of image %I are a %s, not a list", image,
+               luaL_typename(L, -1));
+  const lua_Integer count = luaL_len(L, -1);
+  if (count < 1) luaL_error(L, "corpus: image %I has no reference", image);
+  for (lua_Integer j = 1; j <= count; j++) {
+    lua_geti(L, -1, j);
+    add_text(L, corpus, false, image);
+  }
+  lua_pop(L, 1);
+}
+
+/* lac.text.corpus(list of hypotheses, list of lists of references) -> corpus */
+static int l_corpus(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  const lua_Integer images = luaL_len(L, 1), others = luaL_len(L, 2);
+  if (images != others)
+    luaL_error(L, "corpus: there are %I hypotheses, but references of %I images", images, others);
+  if (images < 1) luaL_error(L, "corpus: there is no caption");
+  lac_corpus **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, CORPUS);
+  bind_try(L, lac_corpus_new(box));
+  for (lua_Integer i = 1; i <= images; i++)
+    add_image(L, *box, i);
+  return 1;
+}
+
+/* #corpus: images */
+static int l_images(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)lac_corpus_images(check_corpus(L)));
+  return 1;
+}
+
+/* corpus:references(image) -> how many */
+static int l_references(lua_State *L) {
+  const lac_corpus *corpus = check_corpus(L);
+  lua_pushinteger(L, (lua_Integer)lac_corpus_references(corpus, check_image(L, corpus, 2)));
+  return 1;
+}
+
+/* corpus:words(image, reference) -> how many */
+static int l_words(lua_State *L) {
+  const lac_corpus *corpus = check_corpus(L);
+  lua_pushinteger(L, (lua_Integer)lac_corpus_words(corpus, check_caption(L, corpus, 2)));
+  return 1;
+}
+
+/* corpus:correct(image) -> n-grams of the hypothesis that are in a reference, for n = 1 to 4 */
+static int l_correct(lua_State *L) {
+  lac_corpus *corpus = check_corpus(L);
+  uint64_t correct[LAC_NGRAMS_MOST];
+  bind_try(L, lac_corpus_correct(corpus, correct, check_image(L, corpus, 2)));
+  for (int n = 0; n < LAC_NGRAMS_MOST; n++)
+    lua_pushinteger(L, (lua_Integer)correct[n]);
+  return LAC_NGRAMS_MOST;
+}
+
+/* corpus:common(image, reference) -> longest common subsequence of reference and hypothesis, and
+ * the length of the hypothesis and of the reference, all in pieces between single spaces */
+static int l_common(lua_State *L) {
+  lac_corpus *corpus = check_corpus(L);
+  const size_t reference = check_caption(L, corpus, 2);
+  const size_t hypothesis = lac_corpus_hypothesis(corpus, check_image(L, corpus, 2));
+  size_t length = 0;
+  bind_try(L, lac_corpus_common(corpus, &length, reference, hypothesis));
+  lua_pushinteger(L, (lua_Integer)length);
+  lua_pushinteger(L, (lua_Integer)lac_corpus_pieces(corpus, hypothesis));
+  lua_pushinteger(L, (lua_Integer)lac_corpus_pieces(corpus, reference));
+  return 3;
+}
+
+/* Document frequencies from a table text -> count at `index`. */
+static void read_documents(lua_State *L, const lac_ngrams *ngrams, int index, double *documents) {
+  const uint32_t count = lac_ngrams_count(ngrams);
+  for (uint32_t id = 0; id < count; id++) {
+    const char *words[LAC_NGRAMS_MOST];
+    size_t bytes[LAC_NGRAMS_MOST];
+    luaL_Buffer text;
+    const size_t n = lac_ngrams_words(ngrams, id, words, bytes);
+    luaL_buffinit(L, &text);
+    for (size_t i = 0; i < n; i++) {
+      if (i > 0) luaL_addchar(&text, ' ');
+      luaL_addlstring(&text, words[i], bytes[i]);
+    }
+    luaL_pushresult(&text);
+    lua_gettable(L, index);
+    documents[id] = lua_tonumber(L, -1); // 0 for what the table does not have
+    lua_pop(L, 1);
+  }
+}
+
+/* corpus:weigh([{ref_len = documents, document_frequency = {[text] = documents that have it}}]):
+ * ln N - ln max(1, df) for every n-gram; without a table images are documents, and only their
+ * references count */
+static int l_weigh(lua_State *L) {
+  lac_corpus *corpus = check_corpus(L);
+  const lac_ngrams *ngrams = lac_corpus_borrow_ngrams(corpus);
+  double total = (double)lac_corpus_images(corpus);
+  lua_settop(L, 2);
+  double *documents = lua_newuserdatauv(L, lac_ngrams_count(ngrams) * sizeof *documents, 0); // at 3
+  if (lua_isnil(L, 2)) {
+    bind_try(L, lac_corpus_count_documents(corpus, documents));
+  } else {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_getfield(L, 2, "ref_len");
+    total = lua_tonumber(L, -1);
+    luaL_argcheck(L, total >= 1, 2, "ref_len must be a number, at least 1");
+    luaL_argcheck(L, lua_getfield(L, 2, "document_frequency") == LUA_TTABLE, 2,
+                  "document_frequency must be a table");
+    read_documents(L, ngrams, lua_gettop(L), documents);
+  }
+  bind_try(L, lac_corpus_weigh(corpus, documents, total));
+  return 0;
+}
+
+/* corpus:similarity(image, reference [, plain]) -> sum over n of the cosine with the hypothesis,
+ * clipped unless plain */
+static int l_similarity(lua_State *L) {
+  lac_corpus *corpus = check_corpus(L);
+  const size_t reference = check_caption(L, corpus, 2);
+  const size_t hypothesis = lac_corpus_hypothesis(corpus, check_image(L, corpus, 2));
+  double sum = 0;
+  bind_try(L, lac_corpus_similarity(corpus, &sum, hypothesis, reference, !lua_toboolean(L, 4)));
+  lua_pushnumber(L, sum);
+  return 1;
+}
+
+/* Into the table lac.text on the top. */
+void bind_open_corpus(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"references", l_references}, {"words", l_words},  {"correct", l_correct},
+      {"common", l_common},         {"weigh", l_weigh},  {"similarity", l_similarity},
+      {"close", release_corpus},    {"__len", l_images}, {"__gc", release_corpus},
+      {"__close", release_corpus},  {NULL, NULL}};
+  bind_new_class(L, CORPUS, methods);
+  lua_pushcfunction(L, l_corpus);
+  lua_setfield(L, -2, "corpus");
+}
