@@ -71,7 +71,11 @@ struct lac_stage {
 lac_status lac_stage_open(lac_stage **out, const char *path) {
   const size_t length = strlen(path);
   lac_stage *stage;
+  struct stat there;
   if (length == 0) return lac_fail(LAC_EIO, "cannot write a file without a name");
+  if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) // the rename would replace even a device
+    return lac_fail(LAC_EIO, "%s: is %s, not a regular file; it is not replaced", path,
+                    S_ISDIR(there.st_mode) ? "a directory" : "a device or pipe");
   LAC_TRY(lac_alloc(&stage, 1, sizeof *stage, "a staged file"));
   stage->fd = -1;
   lac_status status = lac_alloc(&stage->path, length + 1, 1, "a path");

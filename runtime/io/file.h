@@ -29,7 +29,8 @@ lac_status lac_file_blame(lac_status status, const char *path);
  */
 typedef struct lac_stage lac_stage;
 
-/** Choose the temporary name; nothing is created yet. */
+/** Choose the temporary name; nothing is created yet. LAC_EIO where something else than a regular
+ * file is at the path: the rename would replace it. */
 lac_status lac_stage_open(lac_stage **out, const char *path);
 
 const char *lac_stage_path(const lac_stage *stage);

@@ -1,6 +1,7 @@
 -- Foreign tensor files through lac.pth, lac.safetensors, lac.npy, lac.npz and lac.zip.
 local lac = require "lac"
 local check = require "check"
+local files = require "files"
 
 local T = {}
 
@@ -88,6 +89,18 @@ function T.a_closed_zip_says_so()
   zip:close()
   zip:close()
   check.fails("closed ZIP archive", function() zip:names() end)
+end
+
+function T.only_regular_files_are_replaced()
+  files.with_folder(function(folder)
+    local pipe = folder .. "/pipe"
+    check.yes(os.execute("mkfifo " .. pipe))
+    local x <close> = lac.tensor {1}
+    check.fails("pipe: is a device or pipe, not a regular file", lac.safetensors.write, pipe, {x = x})
+    check.fails("pipe: is a device or pipe, not a regular file", lac.hdf5.create, pipe)
+    check.fails("is a directory, not a regular file", lac.hdf5.create, folder)
+    check.yes(os.execute("test -p " .. pipe), "the pipe was replaced")
+  end)
 end
 
 return T
