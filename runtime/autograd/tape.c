@@ -242,14 +242,14 @@ lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, lac_tensor *gy, 
 /* Run what waits for tensors that share memory with x, or everything for NULL. */
 static lac_status settle(lac_tape *tape, const lac_tensor *x) {
   for (size_t i = 0; i < tape->wait_count;) {
-    waiting *wait = &tape->waits[i];
-    if (x && lac_tensor_buffer(wait->w) != lac_tensor_buffer(x)) {
+    if (x && lac_tensor_buffer(tape->waits[i].w) != lac_tensor_buffer(x)) {
       i++;
       continue;
     }
-    const lac_status status = wait->rule(wait->w, wait->parts, wait->count);
-    drop_waiting(wait);
-    *wait = tape->waits[--tape->wait_count];
+    waiting due = tape->waits[i]; // taken off the list first
+    tape->waits[i] = tape->waits[--tape->wait_count];
+    const lac_status status = due.rule(due.w, due.parts, due.count);
+    drop_waiting(&due);
     LAC_TRY(status);
   }
   return LAC_OK;

@@ -10,7 +10,7 @@ void lac_remember(const char *text, ...) {
   char fresh[sizeof message]; // the arguments may point into the old message
   va_list args;
   va_start(args, text);
-  vsnprintf(fresh, sizeof fresh, text, args);
+  vsnprintf(fresh, sizeof fresh, text, args); // NOLINT(clang-analyzer-valist.Uninitialized)
   va_end(args);
   snprintf(message, sizeof message, "%s", fresh);
 }

@@ -42,7 +42,7 @@ lac_status lac_cl_fail(cl_int code, const char *what, ...) {
   char text[512];
   va_list args;
   va_start(args, what);
-  vsnprintf(text, sizeof text, what, args);
+  vsnprintf(text, sizeof text, what, args); // NOLINT(clang-analyzer-valist.Uninitialized)
   va_end(args);
   const bool memory = code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY ||
                       code == CL_OUT_OF_RESOURCES;

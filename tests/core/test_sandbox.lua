@@ -145,6 +145,7 @@ function T.files_are_out_of_reach_through_lac_and_through_the_library()
   prints("nil\tnil", "print(rawget(lac, 'hdf5'), rawget(require 'lac', 'zip'))")
   prints("false", "print((pcall(require, 'train.checkpoint')))")
   prints("false", "print((pcall(require, 'data.features')))")
+  prints("false", "print((pcall(require, 'data.annotations')))")
 end
 
 return T
