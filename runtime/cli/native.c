@@ -88,6 +88,12 @@ static int l_arm(lua_State *L) {
   return 0;
 }
 
+static int l_watch(lua_State *L) {
+  (void)L;
+  lac_interrupt_arm(NULL);
+  return 0;
+}
+
 static int l_interrupted(lua_State *L) {
   lua_pushboolean(L, lac_interrupt_pending());
   return 1;
@@ -97,7 +103,7 @@ void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
       {"list", l_list},   {"terminal", l_terminal},       {"width", l_width},
       {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
-      {"arm", l_arm},     {"interrupted", l_interrupted}, {NULL, NULL},
+      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch}, {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_pushstring(L, lua_dir);
