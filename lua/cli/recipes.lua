@@ -61,14 +61,13 @@ local function guard(fn)
 end
 
 --- What train.recipe and train.run want to know of the program.
--- @tparam boolean trusted
--- @tparam[opt] table overrides list of "key=value"
+-- @tparam table cfg trusted; overrides, list of "key=value"; globals to offer besides those of every recipe
 -- @treturn table how
-function recipes.how(trusted, overrides)
-  local env = recipes.environment(trusted, {clock = native.clock})
+function recipes.how(cfg)
+  local env = recipes.environment(cfg.trusted, cfg.globals or {clock = native.clock})
   return {
     compile = function(text, name) return sandbox.compile(text, name, env) end,
-    find = find, guard = not trusted and guard or nil, overrides = overrides or {}, trusted = trusted,
+    find = find, guard = not cfg.trusted and guard or nil, overrides = cfg.overrides or {}, trusted = cfg.trusted,
     installed = native.lua_dir .. "/../recipes",
   }
 end

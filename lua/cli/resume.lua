@@ -16,7 +16,7 @@ local resume = {
 }
 
 function resume.run(args)
-  local run = Run.resume(args[1], recipes.how(args.trust), recipes.host())
+  local run = Run.resume(args[1], recipes.how {trusted = args.trust}, recipes.host())
   if run then return recipes.go(run) end
   print(args[1] .. " is finished:")
   recipes.report(args[1], Folder(args[1]):read_json("result.json"))

@@ -2,7 +2,6 @@
 local native = require "cli.native"
 local options = require "cli.options"
 local recipes = require "cli.recipes"
-local sandbox = require "core.sandbox"
 
 local MIB = 1024 * 1024
 
@@ -57,12 +56,10 @@ local function choose_folder(path)
   end
 end
 
-local function train(args, text)
+local function train(args, how, source)
   local recipe, Run = require "train.recipe", require "train.run"
-  local how = recipes.how(args.trust, table.move(args, 2, #args, 1, {}))
-  how.text = text
-  local sources = recipe.sources(args[1], how)
-  local folder = args.out or choose_folder(args[1])
+  local sources = recipe.sources(source, how)
+  local folder = args.out or choose_folder(source.path)
   local started = Run.start(folder, sources, how, recipes.host())
   io.stderr:write(("lacuna: the run goes to %s\n"):format(folder))
   return recipes.go(started)
@@ -70,13 +67,17 @@ end
 
 function run.run(args)
   local text, name = read_script(args[1])
-  local chunk, why = sandbox.compile(text, name, recipes.environment(args.trust, globals(args)))
+  local words = table.move(args, 2, #args, 1, {})
+  local how = recipes.how {trusted = args.trust, overrides = words, globals = globals(args)}
+  local chunk, why = how.compile(text, name)
   if not chunk then error(why, 0) end
   native.memory(args.memory * MIB)
   native.steps(args.steps or 0)
-  local value = chunk(table.unpack(args, 2))
+  local value = chunk(table.unpack(words))
   native.steps(0)
-  if type(value) == "table" and (value.base or value.stages or value.model) then return train(args, text) end
+  if type(value) == "table" and (value.base or value.stages or value.model) then
+    return train(args, how, {path = args[1], text = text, value = value})
+  end
   if args.out then options.wrong("--out is for recipes; %s is a script, it returns no table", args[1]) end
 end
 

@@ -52,9 +52,10 @@ function checkpoint.save(path, contents)
   if contents.vocab then file:write_text("vocab", contents.vocab:text()) end
   for _, p in ipairs(contents.model:parameters()) do
     local scope <close> = lac.scope()
-    local value = p.param:tensor()
+    local value = contents.form == "masked" and p.param.value or p.param:tensor()
     file:write("params/" .. p.name, value, {deflate = is_sparse(value)})
   end
+  if contents.extra then contents.extra(file) end
   file:commit()
 end
 

@@ -98,7 +98,7 @@ function Loop:train_step()
   local stage = self:stage()
   local at = position(self, stage)
   local epoch, index = self.step // self.epoch_steps, self.step % self.epoch_steps + 1
-  self.rng = lac.rng(self.cfg.seed, "step"):fork(tostring(self.step))
+  self.rng = lac.rng(self.cfg.seed):fork(("step %d"):format(self.step))
   self.model:train(self.rng)
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, epoch, index)

@@ -121,20 +121,21 @@ local function evaluate(source, compile)
 end
 
 --- The texts that make up a recipe: itself, its base, the base of that, and so on.
--- @tparam string path
+-- @tparam string|table first the path, or {path, text, value} of a recipe that was evaluated already
 -- @tparam table how compile = function(text, name) -> chunk or nil, message; installed = folder of the recipes that
--- came with the program; text = of the file at path, where it was read already
+-- came with the program
 -- @treturn table list of {path, text, value}
-function recipe.sources(path, how)
+function recipe.sources(first, how)
   local list, seen = {}, {}
-  local text = how.text
-  while path do
-    if seen[path] then error(("%s: the bases go in a circle, through %s"):format(list[1].path, path), 0) end
-    seen[path] = true
-    local source = {path = path, text = text or read_file(path)}
-    source.value, text = evaluate(source, how.compile), nil
+  local source = type(first) == "table" and first or {path = first}
+  while source do
+    if seen[source.path] then error(("%s: the bases go in a circle"):format(source.path), 0) end
+    seen[source.path] = true
+    source.text = source.text or read_file(source.path)
+    source.value = source.value or evaluate(source, how.compile)
     list[#list + 1] = source
-    path = source.value.base and find_base(source.value.base, path, how.installed)
+    local base = source.value.base
+    source = base and {path = find_base(base, source.path, how.installed)} or nil
   end
   return list
 end
@@ -262,6 +263,7 @@ end
 local function check(value, find)
   local given = copy(value)
   given.base = nil
+  if given.prune == false then given.prune = nil end -- a dense variant of a recipe that prunes
   for _, part in ipairs {"data", "model", "optim", "prune", "eval", "save", "log", "stages"} do
     if given[part] ~= nil and type(given[part]) ~= "table" then
       error(("%s must be a table, got a %s"):format(part, type(given[part])), 0)
@@ -322,7 +324,11 @@ function recipe.resolve(sources, how)
     return check(value, how.find)
   end)
   if not good then
-    error(type(cfg) == "string" and sources[1].path .. ": " .. cfg:gsub("^recipe: ", ""):gsub("^recipe%.", "") or cfg, 0)
+    if type(cfg) == "string" then
+      cfg = cfg:gsub("^[^:]+%.lua:%d+: ", ""):gsub("^recipe: ", ""):gsub("^recipe%.", "")
+      cfg = sources[1].path .. ": " .. cfg
+    end
+    error(cfg, 0)
   end
   return guarded(cfg, how.guard or function(fn) return fn end)
 end

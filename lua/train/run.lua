@@ -28,7 +28,7 @@ local EVENTS = "events.out.tfevents.lacuna"
 local function model_config(cfg, dataset)
   local own = {}
   for key, value in pairs(cfg.model) do own[key] = value end
-  own.vocab = own.vocab or dataset.vocab.size
+  own.vocab = own.vocab or dataset.vocab:size()
   own.features, own.fc_features = dataset.width, dataset.fc_width
   return own
 end
@@ -40,7 +40,7 @@ function Run.build(cfg)
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
-  model:initialise(lac.rng(cfg.seed, "init"))
+  model:initialise(lac.rng(cfg.seed):fork("init"))
   local pruner
   if cfg.prune then
     pruner = require("prune." .. cfg.prune.method).new(recipe.own(cfg.prune))
