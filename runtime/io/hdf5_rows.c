@@ -2,6 +2,7 @@
 #include "io/hdf5_rows.h"
 
 #include "core/memory.h"
+#include "io/file.h"
 #include "io/hdf5_error.h"
 
 #include <errno.h>
@@ -121,7 +122,8 @@ lac_status lac_hdf5_rows_append(lac_hdf5_rows *rows, const lac_array *array) {
       LAC_TRY(lac_realloc(&rows->halves, (size_t)array->count, sizeof *rows->halves, rows->name));
       rows->room = array->count;
     }
-    LAC_TRY(lac_stored_narrow_half(rows->halves, array->data, array->count, rows->name));
+    LAC_TRY(lac_file_blame(
+        lac_stored_narrow_half(rows->halves, array->data, array->count, rows->name), rows->file));
     data = rows->halves;
   }
   LAC_TRY(write_fully(rows, data, (size_t)array->count * lac_stored_bytes(rows->type)));

@@ -180,7 +180,9 @@ lac_status lac_stored_narrow_half(uint16_t *out, const float *in, uint64_t count
                                   const char *name) {
   for (uint64_t i = 0; i < count; i++) {
     if (isfinite(in[i]) && fabsf(in[i]) >= 65520)
-      return lac_fail(LAC_EINVAL, "'%.200s': value %g at element %" PRIu64 " does not fit float16",
+      return lac_fail(LAC_EINVAL,
+                      "'%.200s': value %g at element %" PRIu64
+                      " does not fit float16, whose largest is 65504",
                       name, (double)in[i], i);
     out[i] = narrow_half(in[i]);
   }
