@@ -15,6 +15,7 @@
 #include "device/pool.h"
 #include "gemm/gemm.h"
 #include "io/archive.h"
+#include "io/feature_reader.h"
 #include "io/hdf5.h"
 #include "io/hdf5_writer.h"
 #include "io/npy.h"

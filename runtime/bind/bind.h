@@ -32,6 +32,7 @@ void bind_open_text(lua_State *L);
 void bind_open_corpus(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);
+void bind_open_features(lua_State *L);
 void bind_open_json(lua_State *L);
 void bind_open_files(lua_State *L);
 

@@ -147,6 +147,23 @@ static int l_write(lua_State *L) {
   return 0;
 }
 
+/* file:append(path, tensor [n, width] [, {dtype = "f16"}]): rows of a dataset that is complete when
+ * the file is */
+static int l_append(lua_State *L) {
+  static const char *const names[] = {"f32", "f16", NULL};
+  static const lac_stored types[] = {LAC_STORED_F32, LAC_STORED_F16};
+  lac_hdf5_writer *file = check_writer(L);
+  const char *path = luaL_checkstring(L, 2);
+  if (lua_istable(L, 4))
+    lua_getfield(L, 4, "dtype");
+  else
+    lua_pushnil(L);
+  const lac_stored type = types[luaL_checkoption(L, lua_gettop(L), "f32", names)];
+  const lac_array array = bind_check_array(L, 3, path);
+  bind_try(L, lac_hdf5_writer_append(file, &array, type));
+  return 0;
+}
+
 /* file:write_text(path, string) */
 static int l_write_text(lua_State *L) {
   size_t length;
@@ -194,12 +211,13 @@ void bind_open_hdf5(lua_State *L) {
                                     {"__gc", l_close_reader},
                                     {"__close", l_close_reader},
                                     {NULL, NULL}};
-  static const luaL_Reg writer[] = {{"write", l_write},          {"write_text", l_write_text},
-                                    {"set_attr", l_set_attr},    {"commit", l_commit},
-                                    {"close", l_close_writer},   {"__gc", l_close_writer},
-                                    {"__close", l_close_writer}, {NULL, NULL}};
+  static const luaL_Reg writer[] = {
+      {"write", l_write},       {"write_text", l_write_text}, {"append", l_append},
+      {"set_attr", l_set_attr}, {"commit", l_commit},         {"close", l_close_writer},
+      {"__gc", l_close_writer}, {"__close", l_close_writer},  {NULL, NULL}};
   bind_new_class(L, READER, reader);
   bind_new_class(L, WRITER, writer);
   luaL_newlib(L, functions);
+  bind_open_features(L);
   lua_setfield(L, -2, "hdf5");
 }

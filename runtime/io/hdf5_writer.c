@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "io/file.h"
 #include "io/hdf5_error.h"
+#include "io/hdf5_rows.h"
 #include "io/seal.h"
 
 #include <stdlib.h>
@@ -21,7 +22,8 @@ enum { CHUNK_BYTES = 1 << 20, LONG_TEXT = 1 << 12, MAX_ATTRIBUTE = 60000, DEFLAT
 struct lac_hdf5_writer {
   lac_stage *stage;
   hid_t id;
-  int failed; // a write failed: the file must not be committed
+  lac_hdf5_rows *growing; // a list
+  int failed;             // a write failed: the file must not be committed
 };
 
 static lac_status create_file(hid_t *out, const lac_stage *stage) {
@@ -74,6 +76,7 @@ void lac_hdf5_writer_close(lac_hdf5_writer *writer) {
     H5Fclose(writer->id);
     lac_hdf5_unhush(before);
   }
+  lac_hdf5_rows_release(writer->growing);
   lac_stage_close(writer->stage);
   free(writer);
 }
@@ -125,30 +128,44 @@ static hid_t creation_list(const hsize_t *dims, int rank, size_t bytes, bool def
   return create;
 }
 
-static lac_status write_data(lac_hdf5_writer *writer, const char *path, hid_t file_type,
-                             hid_t memory_type, const hsize_t *dims, int rank, const void *data,
-                             bool deflate) {
+static lac_status create_dataset(hid_t *out, const lac_hdf5_writer *writer, const char *path,
+                                 hid_t type, const hsize_t *dims, int rank, bool deflate) {
   const char *file = lac_stage_path(writer->stage);
   LAC_TRY(check_path(writer, path));
   if (H5Lexists(writer->id, path, H5P_DEFAULT) > 0)
     return lac_fail(LAC_EINVAL, "%s: already has '%.200s'", file, path);
   const hid_t space = rank ? H5Screate_simple(rank, dims, NULL) : H5Screate(H5S_SCALAR);
   const hid_t link = H5Pcreate(H5P_LINK_CREATE);
-  const hid_t create = creation_list(dims, rank, H5Tget_size(file_type), deflate);
+  const hid_t create = creation_list(dims, rank, H5Tget_size(type), deflate);
   lac_status status = LAC_OK;
   H5Pset_create_intermediate_group(link, 1);
-  const hid_t id = H5Dcreate2(writer->id, path, file_type, space, link, create, H5P_DEFAULT);
-  if (id < 0)
-    status = lac_hdf5_fail(file, "cannot create '%.200s'", path);
-  else if (H5Sget_simple_extent_npoints(space) > 0 &&
-           H5Dwrite(id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-    status = lac_hdf5_fail(file, "cannot write '%.200s'", path);
-  if (id >= 0 && H5Dclose(id) < 0 && status == LAC_OK)
-    status = lac_hdf5_fail(file, "cannot write '%.200s'", path);
+  *out = H5Dcreate2(writer->id, path, type, space, link, create, H5P_DEFAULT);
+  if (*out < 0) status = lac_hdf5_fail(file, "cannot create '%.200s'", path);
   if (space >= 0) H5Sclose(space);
   H5Pclose(link);
   H5Pclose(create);
   return status;
+}
+
+static lac_status close_dataset(const lac_hdf5_writer *writer, hid_t id, const char *path,
+                                lac_status status) {
+  if (H5Dclose(id) < 0 && status == LAC_OK)
+    return lac_hdf5_fail(lac_stage_path(writer->stage), "cannot write '%.200s'", path);
+  return status;
+}
+
+static lac_status write_data(lac_hdf5_writer *writer, const char *path, hid_t file_type,
+                             hid_t memory_type, const hsize_t *dims, int rank, const void *data,
+                             bool deflate) {
+  hid_t id = H5I_INVALID_HID;
+  lac_status status = LAC_OK;
+  bool empty = false;
+  for (int i = 0; i < rank; i++)
+    empty |= dims[i] == 0;
+  LAC_TRY(create_dataset(&id, writer, path, file_type, dims, rank, deflate));
+  if (!empty && H5Dwrite(id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+    status = lac_hdf5_fail(lac_stage_path(writer->stage), "cannot write '%.200s'", path);
+  return close_dataset(writer, id, path, status);
 }
 
 /* Every writing function passes here: open, silent, and remembering a failure. */
@@ -184,6 +201,40 @@ lac_status lac_hdf5_writer_text(lac_hdf5_writer *writer, const char *path, const
   lac_hdf5_unhush(before);
   writer->failed |= status == LAC_EIO;
   return status;
+}
+
+/* ---- growing datasets ---- */
+
+lac_status lac_hdf5_writer_append(lac_hdf5_writer *writer, const lac_array *rows, lac_stored type) {
+  const char *file = lac_stage_path(writer->stage);
+  LAC_TRY(check_open(writer));
+  LAC_TRY(check_path(writer, rows->name));
+  if (rows->rank != 2 || rows->dtype != LAC_F32 || rows->dims[1] == 0)
+    return lac_fail(LAC_ESHAPE, "%s: '%.200s' takes rows of numbers", file, rows->name);
+  lac_hdf5_rows *growing = lac_hdf5_rows_find(writer->growing, rows->name);
+  if (!growing) {
+    const lac_hdf5_rows_plan plan = {file, lac_stage_temp(writer->stage), rows->name, type,
+                                     rows->dims[1]};
+    LAC_TRY(lac_hdf5_rows_add(&growing, &writer->growing, &plan));
+  }
+  const lac_status status = lac_hdf5_rows_append(growing, rows);
+  writer->failed |= status == LAC_EIO;
+  return status;
+}
+
+static lac_status write_growing(lac_hdf5_writer *writer) {
+  for (lac_hdf5_rows *rows = writer->growing; rows; rows = lac_hdf5_rows_next(rows)) {
+    hid_t id = H5I_INVALID_HID;
+    hsize_t dims[2];
+    const char *name = lac_hdf5_rows_name(rows);
+    const hid_t type = lac_hdf5_rows_type(rows, dims);
+    lac_status status = create_dataset(&id, writer, name, type, dims, 2, false);
+    if (status == LAC_OK)
+      status = close_dataset(writer, id, name, lac_hdf5_rows_pour(rows, id, type));
+    H5Tclose(type);
+    LAC_TRY(status);
+  }
+  return LAC_OK;
 }
 
 /* ---- attributes ---- */
@@ -254,7 +305,8 @@ static lac_status finish_file(lac_hdf5_writer *writer) {
 lac_status lac_hdf5_writer_commit(lac_hdf5_writer *writer) {
   LAC_TRY(check_open(writer));
   const lac_hdf5_quiet before = lac_hdf5_hush();
-  lac_status status = finish_file(writer);
+  lac_status status = write_growing(writer);
+  if (status == LAC_OK) status = finish_file(writer);
   lac_hdf5_unhush(before);
   if (status == LAC_OK) status = lac_seal_write(lac_stage_temp(writer->stage));
   if (status == LAC_OK) status = lac_stage_commit(writer->stage);

@@ -42,6 +42,13 @@ lac_status lac_stored_convert(void *out, const void *in, lac_stored type, uint64
                               const char *name);
 
 /**
+ * Convert floats to binary16: to the nearest, ties to even; NaN and infinities stay.
+ *
+ * @return LAC_OK; LAC_EINVAL for a finite value of 65520 or more, which would become infinite
+ */
+lac_status lac_stored_narrow_half(uint16_t *out, const float *in, uint64_t count, const char *name);
+
+/**
  * Copy a strided array into row-major order, element by element.
  *
  * @param[out] out  prod(dims) * bytes

@@ -1,0 +1,320 @@
+--- Read a data file (data.build): batches for training, references and batches for evaluation.
+--
+--     local dataset <close> = captions.open {path = "data.h5", batch = 15}
+--     for index = 1, dataset:steps() do
+--       local tape <close> = lac.tape()
+--       local batch = dataset:batch(seed, epoch, index)
+--
+-- A batch depends on nothing but its three numbers, so a position in training is two of them. A thread reads the
+-- features of the batch that is likely to be asked for next, while the model works on this one.
+-- @module data.captions
+local lac = require "lac"
+local blame = require "core.blame"
+local build = require "data.build"
+local class = require "core.class"
+local config = require "core.config"
+local suggest = require "core.suggest"
+local vocab = require "data.vocab"
+
+local Dataset = class("Dataset")
+
+local defaults = {
+  path = "",
+  length = 18,              -- ids at most per caption, bos and eos included
+  captions_per_image = 5,   -- in a training batch; drawn again where an image has fewer
+  batch = 15,               -- images in a training batch
+}
+
+local function fail(path, text, ...)
+  error(path .. ": " .. text:format(...), 0)
+end
+
+-- Opening --------------------------------------------------------------------------------------------
+
+local function check_format(file, path)
+  local format, version = file:attr("", "format"), file:attr("", "version")
+  if format ~= build.FORMAT then
+    fail(path, "is no data file of lacuna (its format is %s); lacuna data build makes one",
+      format and ('"' .. tostring(format) .. '"') or "not given")
+  end
+  if version ~= build.VERSION then
+    fail(path, "has version %s of the data format, this program reads version %d; build it again",
+      tostring(version), build.VERSION)
+  end
+end
+
+local function read_ints(file, name)
+  local x <close> = file:read(name)
+  if x:dtype() ~= "i32" then error("holds no whole numbers in " .. name, 0) end
+  return x:totable()
+end
+
+-- Where each part begins: from 0 to the number of all, none shorter than `least`.
+local function read_starts(file, name, count, total, least)
+  local starts = read_ints(file, name)
+  local right = #starts == count + 1 and starts[1] == 0 and (not total or starts[#starts] == total)
+  for i = 2, right and #starts or 0 do right = right and starts[i] - starts[i - 1] >= least end
+  if not right then error(name .. " does not fit the other parts", 0) end
+  return starts
+end
+
+local function check_images(images, captions)
+  for i, image in ipairs(images) do
+    local count = captions[i + 1] - captions[i]
+    if type(image) ~= "table" or type(image.captions) ~= "table" or #image.captions ~= count then
+      error(("image %d does not have %d captions"):format(i, count), 0)
+    end
+    for _, text in ipairs(image.captions) do
+      if type(text) ~= "string" then error(("image %d has a caption that is no text"):format(i), 0) end
+    end
+  end
+end
+
+local function split_images(codes, count)
+  local members = {}
+  for i, name in ipairs(build.SPLITS) do members[name], members[i] = {}, name end
+  if #codes ~= count then error("split does not fit the other parts", 0) end
+  for i, code in ipairs(codes) do
+    if not members[code + 1] then error(("image %d is in no known split"):format(i), 0) end
+    table.insert(members[members[code + 1]], i)
+  end
+  return members
+end
+
+-- Everything but the features into memory.
+local function read_parts(self, file)
+  local images = lac.json.decode(file:text("images"))
+  if type(images) ~= "table" then error("its list of images is not readable", 0) end
+  local count = #images
+  self.vocab = vocab.parse(file:text("vocab"))
+  self.images = images
+  self.members = split_images(read_ints(file, "split"), count)
+  self.tokens = read_ints(file, "tokens")
+  self.caption_start = read_starts(file, "caption_start", count, nil, 1)
+  self.token_start = read_starts(file, "token_start", self.caption_start[count + 1], #self.tokens, 2)
+  self.region_start = read_starts(file, "region_start", count, nil, 1)
+  check_images(images, self.caption_start)
+  local size = self.vocab:size()
+  for _, id in ipairs(self.tokens) do
+    if id < 0 or id >= size then error(("it has the word id %d, but %d words"):format(id, size), 0) end
+  end
+end
+
+function Dataset:init(cfg)
+  local file <close> = lac.hdf5.open(cfg.path)
+  check_format(file, cfg.path)
+  self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
+  self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
+  self.width, self.fc_width = file:attr("", "width"), file:attr("", "fc_width")
+  local good, message = pcall(read_parts, self, file)
+  if not good then fail(cfg.path, "cannot be used: %s", (tostring(message):gsub("^%S-:%d+: ", ""))) end
+  self.features = lac.hdf5.features(cfg.path, {att = "features", boxes = self.has_boxes and "boxes" or nil,
+    fc = file:has("fc") and "fc" or nil})
+  self.ordered, self.orders = nil, {} -- key of the batch on order; orders of the latest epochs
+end
+
+function Dataset:__tostring()
+  return ("data set %s: %d, %d and %d images"):format(self.name, self:size("train"), self:size("val"),
+    self:size("test"))
+end
+
+--- Stop the thread and close the file; idempotent.
+function Dataset:close()
+  self.features:close()
+end
+Dataset.__close = Dataset.close
+
+-- What is in it --------------------------------------------------------------------------------------
+
+local function members(self, split)
+  if not self.members[split] then
+    blame(('data: there is no split "%s"%s; there are %s'):format(tostring(split),
+      suggest.hint(tostring(split), build.SPLITS), table.concat(build.SPLITS, ", ")))
+  end
+  return self.members[split]
+end
+
+--- Images of a split: "train", "val" or "test".
+function Dataset:size(split)
+  return #members(self, split)
+end
+
+--- @treturn table list of the ids of a split's images, in the order of the file
+function Dataset:ids(split)
+  local ids = {}
+  for i, at in ipairs(members(self, split)) do ids[i] = self.images[at].id end
+  return ids
+end
+
+--- @treturn table list of {id =, captions = {texts as written}} of a split, in the order of the file
+function Dataset:references(split)
+  local list = {}
+  for i, at in ipairs(members(self, split)) do
+    list[i] = {id = self.images[at].id, captions = self.images[at].captions}
+  end
+  return list
+end
+
+--- Training batches per epoch; what does not fill the last is left out, other images in every epoch.
+function Dataset:steps()
+  return #self.members.train // self.batch_images
+end
+
+-- Features -------------------------------------------------------------------------------------------
+
+local function order(self, key, images)
+  local wanted = {}
+  for _, at in ipairs(images) do
+    local first = self.region_start[at]
+    table.move({first, self.region_start[at + 1] - first, at - 1}, 1, 3, #wanted + 1, wanted)
+  end
+  self.ordered = nil -- should ordering fail
+  self.features:order(wanted)
+  self.ordered = key
+end
+
+-- The features of images; `key` names this batch among all that can be on order.
+local function fetch(self, key, images)
+  if self.ordered ~= key then order(self, key, images) end
+  self.ordered = nil
+  local batch = self.features:take()
+  batch.ids = {}
+  for i, at in ipairs(images) do batch.ids[i] = self.images[at].id end
+  return batch
+end
+
+-- Training -------------------------------------------------------------------------------------------
+
+-- The generator of an epoch and the order of its images; the last two asked for are kept.
+local function epoch_order(self, seed, epoch)
+  for _, known in ipairs(self.orders) do
+    if known.seed == seed and known.epoch == epoch then return known end
+  end
+  local rng, train = lac.rng(seed):fork("data"):fork(("epoch %d"):format(epoch)), self.members.train
+  local fresh = {seed = seed, epoch = epoch, rng = rng,
+                 images = rng:shuffle(table.move(train, 1, #train, 1, {}))}
+  self.orders = {fresh, self.orders[1]}
+  return fresh
+end
+
+local function batch_images(self, seed, epoch, index)
+  local first = (index - 1) * self.batch_images + 1
+  return table.move(epoch_order(self, seed, epoch).images, first, first + self.batch_images - 1, 1, {})
+end
+
+-- Captions of an image as numbers: each once in random order, and again from the start where there are too few.
+local function draw_captions(self, rng, at)
+  local first, count = self.caption_start[at], self.caption_start[at + 1] - self.caption_start[at]
+  local all = {}
+  for i = 1, count do all[i] = first + i end
+  rng:fork(at):shuffle(all)
+  for i = count + 1, self.per_image do all[i] = all[i - count] end
+  for i = count, self.per_image + 1, -1 do all[i] = nil end
+  return all
+end
+
+-- words, targets and weights of caption numbers.
+local function make_words(self, captions)
+  local starts, tokens, rows, most = self.token_start, self.tokens, #captions, 0
+  local lengths = {}
+  for r, caption in ipairs(captions) do
+    lengths[r] = math.min(starts[caption + 1] - starts[caption], self.length)
+    most = math.max(most, lengths[r])
+  end
+  local words, targets, weights = {}, {}, {}
+  for t = 1, most - 1 do
+    local row, at = {}, (t - 1) * rows
+    for r = 1, rows do
+      local here, there = starts[captions[r]] + t, t < lengths[r]
+      row[r] = t <= lengths[r] and tokens[here] or vocab.pad
+      targets[at + r] = there and tokens[here + 1] or vocab.pad
+      weights[at + r] = there and 1 or 0
+    end
+    words[t] = row
+  end
+  return lac.tensor(words, "i32"), lac.tensor(targets, "i32"), lac.tensor(weights)
+end
+
+local function key_of(seed, epoch, index)
+  return ("train %d %d %d"):format(seed, epoch, index)
+end
+
+--- A training batch of B images with K captions each.
+-- @tparam integer seed
+-- @tparam integer epoch from 0
+-- @tparam integer index 1 to steps()
+-- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
+-- boxes [B, S, 4] or nil; words [steps, B * K] i32, the ids that are fed, an image's captions side by side; targets
+-- [steps * B * K] i32, the ids that follow; weights [steps * B * K], 1 where there is a target; ids: the images';
+-- rows = B * K. The tensors belong to the current tape or scope.
+function Dataset:batch(seed, epoch, index)
+  local steps = self:steps()
+  if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
+    blame(("data: seed and epoch must be whole numbers, got %s and %s"):format(tostring(seed), tostring(epoch)))
+  end
+  if math.type(index) ~= "integer" or index < 1 or index > steps then
+    blame(("data: there is no training batch %s; %d images make %d of %d"):format(tostring(index),
+      self:size("train"), steps, self.batch_images))
+  end
+  local images, captions = batch_images(self, seed, epoch, index), {}
+  local batch = fetch(self, key_of(seed, epoch, index), images)
+  local rng = epoch_order(self, seed, epoch).rng
+  for _, at in ipairs(images) do
+    table.move(draw_captions(self, rng, at), 1, self.per_image, #captions + 1, captions)
+  end
+  batch.words, batch.targets, batch.weights = make_words(self, captions)
+  batch.rows = #captions
+  if index < steps then index = index + 1 else epoch, index = epoch + 1, 1 end
+  order(self, key_of(seed, epoch, index), batch_images(self, seed, epoch, index))
+  return batch
+end
+
+-- Evaluation -----------------------------------------------------------------------------------------
+
+--- The images of a split in the order of the file, in batches of `size`; the last may be smaller.
+--
+--     local next_batch = dataset:evaluation("val", 50)
+--     while true do
+--       local scope <close> = lac.scope()          -- the tensors of a batch belong to it
+--       local batch = next_batch()
+--       if not batch then break end
+-- @tparam string split
+-- @tparam[opt=50] integer size images per batch
+-- @treturn function -> {att, fc, mask, boxes, ids} as for training, or nil after the last
+function Dataset:evaluation(split, size)
+  size = size or 50
+  local images, at = members(self, split), 1
+  local function cut()
+    return table.move(images, at, math.min(at + size - 1, #images), 1, {})
+  end
+  local function key()
+    return ("%s %d %d"):format(split, size, at)
+  end
+  return function()
+    if at > #images then return nil end
+    local batch = fetch(self, "evaluate " .. key(), cut())
+    at = at + size
+    if at <= #images then order(self, "evaluate " .. key(), cut()) end
+    return batch
+  end
+end
+
+local captions = {}
+
+--- Open a data file. Its checksum is verified, and its parts are checked against each other.
+-- @tparam table cfg see defaults; path is required
+-- @treturn Dataset name, vocab, width, fc_width and has_boxes describe it
+-- @raise the file and what is wrong with it
+function captions.open(cfg)
+  cfg = config.merge(defaults, cfg, "data")
+  if cfg.path == "" then blame("data.path, the data file, is missing") end
+  for _, key in ipairs {"length", "captions_per_image", "batch"} do
+    local least = key == "length" and 2 or 1
+    if math.type(cfg[key]) ~= "integer" or cfg[key] < least then
+      blame(("data.%s must be a whole number, at least %d, got %s"):format(key, least, cfg[key]))
+    end
+  end
+  return Dataset(cfg)
+end
+
+return captions
