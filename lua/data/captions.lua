@@ -299,7 +299,7 @@ function Dataset:evaluation(split, size)
   end
 end
 
-local captions = {}
+local captions = {defaults = defaults}
 
 --- Open a data file. Its checksum is verified, and its parts are checked against each other.
 -- @tparam table cfg see defaults; path is required
