@@ -21,6 +21,7 @@
 #include "io/npy.h"
 #include "io/pth.h"
 #include "io/safetensors.h"
+#include "io/tfevents.h"
 #include "io/zip.h"
 #include "layers/attention.h"
 #include "layers/dropout.h"

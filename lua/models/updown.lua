@@ -150,11 +150,13 @@ end
 
 --- Teacher forcing: the scores of every next word.
 -- @tparam table batch as for encode, and words: i32 [steps, captions] (time first), the ids fed at each step;
--- the captions of an image lie together, each image has as many
+-- the captions of an image lie together, each image has as many. sampling: the probability that a word after
+-- the first is drawn by the model instead, with the generator rng; see forward_sampling
 -- @treturn tensor logits [steps * captions, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()
   local seen = self:encode(batch)
+  if batch.sampling and batch.sampling ~= 0 then return self:forward_sampling(batch, seen) end
   if self:redraws() then return self:forward_redrawing(batch, seen) end
   local steps, rows = batch.words:shape(1), batch.words:shape(2)
   local w = self:step_weights(as_it_is)
@@ -176,6 +178,45 @@ function UpDown:forward_redrawing(batch, seen)
     local add = self:word_part(batch.words:select(1, t), w) + image_part(seen, w, rows // seen.images)
     state = self:advance(seen, w, state, add)
     logits[t] = self.logit(self.output_dropout(state.h2))
+  end
+  return lac.concat(logits, 1)
+end
+
+local function check_sampling(batch)
+  local p = batch.sampling
+  if type(p) ~= "number" or not (p >= 0 and p <= 1) then
+    error(("models.updown: sampling must be a probability from 0 to 1, got %s"):format(p), 0)
+  end
+  if not batch.rng then error("models.updown: sampling needs a generator, batch.rng", 0) end
+end
+
+-- Every given word, with probability p replaced by one drawn from softmax(logits): the largest of logits plus
+-- Gumbel noise. Gumbel 1954, "Statistical theory of extreme values and some practical applications".
+local function sample_words(given, logits, p, rng)
+  local scope <close> = lac.scope() -- nothing is recorded: no gradient goes through a draw
+  local noise = rng:uniform({logits:shape(1), logits:shape(2)}):log():neg():log():neg()
+  local drawn = (logits + noise):argmax(2):to_f32() -- ids are exact in float32
+  local keeps = rng:uniform({logits:shape(1)}):greater(p)
+  return scope:keep((drawn + (given:to_f32() - drawn) * keeps):to_i32())
+end
+
+-- Scheduled sampling: from the second step on, each caption is fed with probability batch.sampling a word drawn
+-- from the scores of the step before, so the classifier runs inside the loop.
+-- Bengio, Vinyals, Jaitly and Shazeer 2015, "Scheduled sampling for sequence prediction with recurrent neural
+-- networks", section 2.4.
+function UpDown:forward_sampling(batch, seen)
+  check_sampling(batch)
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local each = rows // seen.images
+  local fixed = not self:redraws() and self:step_weights(as_it_is)
+  local image = fixed and image_part(seen, fixed, each)
+  local words = batch.words:select(1, 1)
+  local state, logits = zero_state(rows, self.cfg.hidden), {}
+  for t = 1, steps do
+    local w = fixed or self:step_weights(as_it_is)
+    state = self:advance(seen, w, state, self:word_part(words, w) + (image or image_part(seen, w, each)))
+    logits[t] = self.logit(self.output_dropout(state.h2))
+    if t < steps then words = sample_words(batch.words:select(1, t + 1), logits[t], batch.sampling, batch.rng) end
   end
   return lac.concat(logits, 1)
 end

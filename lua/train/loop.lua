@@ -81,7 +81,7 @@ function Loop:losses(stage, at, batch)
   if sampling > 0 then batch.sampling, batch.rng = sampling, self.rng:fork("sampling") end
   local logits = self.model:forward(batch)
   local smoothing = stage.cfg.loss.smoothing
-  local caption = lac.xent(logits, batch.targets, batch.weights, smoothing)
+  local caption = lac.xent(logits, batch.targets, batch.weights, {smoothing = smoothing})
   if not (self.pruner and self.pruner.loss) then return caption, caption, nil end
   local term, numbers = self.pruner:loss(self.model, {step = at.step - 1, steps = at.steps, epoch = at.epoch})
   numbers.scaled = term

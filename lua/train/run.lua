@@ -7,11 +7,11 @@
 local lac = require "lac"
 local class = require "core.class"
 local Folder = require "train.folder"
-local Journal = require "train.journal"
 local Loop = require "train.loop"
 local checkpoint = require "train.checkpoint"
 local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
+local journal = require "train.journal"
 local recipe = require "train.recipe"
 local state = require "train.state"
 local stats = require "prune.stats"
@@ -81,6 +81,8 @@ end
 
 --- Write last.h5: everything that resuming needs.
 function Run:save()
+  self.journal:sync()
+  self.events:sync()
   local tree = {
     loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
     pruner = self.pruner and self.pruner:state(), log = self.journal:size(), events = self.events:size(),
@@ -113,9 +115,11 @@ end
 
 -- Numbers --------------------------------------------------------------------------------------------
 
+-- New logs, or those there cut to the sizes that a checkpoint noted.
 function Run:open_logs(log_bytes, event_bytes)
-  self.journal = Journal(self.folder:at "log.jsonl", log_bytes)
-  self.events = lac.tfevents.open(self.folder:at(EVENTS), event_bytes or 0)
+  local log, events = self.folder:at "log.jsonl", self.folder:at(EVENTS)
+  self.journal = log_bytes and journal.open(log, log_bytes) or journal.create(log)
+  self.events = event_bytes and lac.tfevents.open(events, event_bytes) or lac.tfevents.create(events)
 end
 
 local TAGS = {loss = "train/loss", caption_loss = "train/caption_loss", lr = "train/learning_rate",

@@ -117,5 +117,6 @@ int luaopen_lac(lua_State *L) {
   bind_open_hdf5(L);
   bind_open_json(L);
   bind_open_files(L);
+  bind_open_append(L);
   return 1;
 }
