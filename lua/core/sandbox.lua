@@ -21,7 +21,8 @@ local LIBRARIES = {"coroutine", "math", "string", "table", "utf8"}
 local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
 -- Reach the true globals (as does all of cli) or take paths.
 local HIDDEN = {["core.sandbox"] = true, ["core.strict"] = true, ["data.annotations"] = true,
-  ["data.features"] = true, ["train.checkpoint"] = true, ["train.published"] = true}
+  ["data.build"] = true, ["data.captions"] = true, ["data.features"] = true, ["data.karpathy"] = true,
+  ["train.checkpoint"] = true, ["train.published"] = true}
 local FILES = {"hdf5", "npy", "npz", "pth", "safetensors", "zip"} -- of lac
 
 local function copy(from)
