@@ -86,6 +86,7 @@ local function read_parts(self, file)
   local images = lac.json.decode(file:text("images"))
   if type(images) ~= "table" then error("its list of images is not readable", 0) end
   local count = #images
+  if count == 0 then error("there is no image in it", 0) end
   self.vocab = vocab.parse(file:text("vocab"))
   self.images = images
   self.members = split_images(read_ints(file, "split"), count)
@@ -100,16 +101,28 @@ local function read_parts(self, file)
   end
 end
 
+-- The thread that reads features, for as many regions and images as there are.
+local function open_features(self, file)
+  self.features = lac.hdf5.features(self.path, {att = "features", boxes = self.has_boxes and "boxes" or nil,
+    fc = file:has("fc") and "fc" or nil})
+  local info = self.features:info()
+  self.width, self.dtype = info.width, info.dtype
+  self.fc_width = info.fc_width > 0 and info.fc_width or info.width
+  if info.regions ~= self.region_start[#self.region_start] or
+      (info.fc_width > 0 and info.fc_rows ~= #self.images) then
+    self.features:close()
+    fail(self.path, "cannot be used: it has features of another number of images")
+  end
+end
+
 function Dataset:init(cfg)
   local file <close> = lac.hdf5.open(cfg.path)
   check_format(file, cfg.path)
   self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
   self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
-  self.width, self.fc_width = file:attr("", "width"), file:attr("", "fc_width")
   local good, message = pcall(read_parts, self, file)
   if not good then fail(cfg.path, "cannot be used: %s", (tostring(message):gsub("^%S-:%d+: ", ""))) end
-  self.features = lac.hdf5.features(cfg.path, {att = "features", boxes = self.has_boxes and "boxes" or nil,
-    fc = file:has("fc") and "fc" or nil})
+  open_features(self, file)
   self.ordered, self.orders = nil, {} -- key of the batch on order; orders of the latest epochs
 end
 
@@ -153,6 +166,26 @@ function Dataset:references(split)
     list[i] = {id = self.images[at].id, captions = self.images[at].captions}
   end
   return list
+end
+
+--- @treturn table total, min, mean and max of the images' numbers of regions
+function Dataset:regions()
+  local starts = self.region_start
+  local count = #starts - 1
+  local found = {total = starts[count + 1], min = math.huge, max = 0, mean = starts[count + 1] / count}
+  for i = 1, count do
+    local regions = starts[i + 1] - starts[i]
+    found.min, found.max = math.min(found.min, regions), math.max(found.max, regions)
+  end
+  return found
+end
+
+--- @treturn number words of a caption on average, runs of unknown words counted as one
+-- @treturn integer words of the longest
+function Dataset:caption_words()
+  local starts, most = self.token_start, 0
+  for i = 2, #starts do most = math.max(most, starts[i] - starts[i - 1] - 2) end
+  return #self.tokens / (#starts - 1) - 2, most
 end
 
 --- Training batches per epoch; what does not fill the last is left out, other images in every epoch.

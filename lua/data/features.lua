@@ -72,7 +72,7 @@ end
 -- @raise file, region and what is wrong
 function features.read(path, width)
   local images = {}
-  for id, x in pairs(read_tensors(path)) do 
+  for id, x in pairs(read_tensors(path)) do
     images[#images + 1] = {id = id, att = check(x, path, width, "the model was trained with")}
   end
   if #images == 0 then fail(path, "there is nothing in it") end

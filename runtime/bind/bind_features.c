@@ -50,6 +50,27 @@ static int l_features(lua_State *L) {
   return 1;
 }
 
+/* reader:info() -> {dtype = "f32" or "f16", regions =, width =, fc_rows =, fc_width =}; the last
+ * two are 0 without fc */
+static int l_info(lua_State *L) {
+  const lac_feature_places *p = lac_feature_reader_places(check_features(L));
+  const struct {
+    const char *name;
+    uint64_t value;
+  } rows[] = {{"regions", p->att.rows},
+              {"width", p->att.width},
+              {"fc_rows", p->fc.width ? p->fc.rows : 0},
+              {"fc_width", p->fc.width}};
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, p->att.type == LAC_STORED_F16 ? "f16" : "f32");
+  lua_setfield(L, -2, "dtype");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    lua_pushinteger(L, (lua_Integer)rows[i].value);
+    lua_setfield(L, -2, rows[i].name);
+  }
+  return 1;
+}
+
 /* reader:order{first, count, image, first, count, image, ...}, all counted from 0: a batch to read
  * in the background */
 static int l_order(lua_State *L) {
@@ -93,8 +114,9 @@ static int l_take(lua_State *L) {
 
 /* Into the table lac.hdf5 on the top. */
 void bind_open_features(lua_State *L) {
-  static const luaL_Reg methods[] = {{"order", l_order},   {"take", l_take},  {"close", l_close},
-                                     {"__close", l_close}, {"__gc", l_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"order", l_order}, {"take", l_take},     {"info", l_info},
+                                     {"close", l_close}, {"__close", l_close}, {"__gc", l_close},
+                                     {NULL, NULL}};
   bind_new_class(L, FEATURES, methods);
   lua_pushcfunction(L, l_features);
   lua_setfield(L, -2, "features");

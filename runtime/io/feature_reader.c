@@ -204,6 +204,10 @@ void lac_feature_reader_close(lac_feature_reader *reader) {
   free(reader);
 }
 
+const lac_feature_places *lac_feature_reader_places(const lac_feature_reader *reader) {
+  return &reader->places;
+}
+
 /* ---- ordering and taking ---- */
 
 static lac_status check_image(const lac_feature_reader *r, const lac_feature_image *image) {
@@ -269,8 +273,8 @@ lac_status lac_feature_reader_order(lac_feature_reader *reader, const lac_featur
   LAC_TRY(make_rooms(reader, batch));
   pthread_mutex_lock(&reader->mutex);
   reader->state = ORDERED;
-  pthread_cond_broadcast(&reader->changed);
   pthread_mutex_unlock(&reader->mutex);
+  pthread_cond_broadcast(&reader->changed); // later: a thread that wakes up can take the mutex
   return LAC_OK;
 }
 

@@ -33,6 +33,9 @@ lac_status lac_feature_reader_open(lac_feature_reader **out, const char *path,
 /** End the thread, at most one read later, and close the file. */
 void lac_feature_reader_close(lac_feature_reader *reader);
 
+/** What it was opened with, borrowed. */
+const lac_feature_places *lac_feature_reader_places(const lac_feature_reader *reader);
+
 /** One image of a batch: `count` > 0 regions from `first` on, and its row in fc. */
 typedef struct lac_feature_image {
   uint64_t first, count, image;
