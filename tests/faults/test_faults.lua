@@ -1,5 +1,6 @@
 local lac = require "lac"
 local check = require "check"
+local files = require "files"
 local adam = require "optim.adam"
 
 local T = {}
@@ -85,6 +86,17 @@ function T.reading_a_view_survives_every_failing_allocation()
     local t <close> = x:transpose()
     check.equal(t, {{1, 3}, {2, 4}})
   end, 4)
+end
+
+function T.logs_survive_every_failing_allocation()
+  files.with_folder(function(folder)
+    survive(function()
+      local events <close> = lac.tfevents.create(folder .. "/events")
+      events:scalar("loss", 1, 1)
+      events:flush()
+      lac.tfevents.open(folder .. "/events", events:size()):close()
+    end, 6)
+  end)
 end
 
 function T.scoring_captions_survives_every_failing_allocation()
