@@ -5,16 +5,31 @@ local lac = require "lac"
 local native = require "cli.native"
 local sandbox = require "core.sandbox"
 local schedule = require "optim.schedule"
+local suggest = require "core.suggest"
 
 local recipes = {}
 
 local GUARD_STEPS = 10000000 -- Lua instructions that a function of a recipe may take, each time it is called
 
+-- The schedules, and a sentence for those that do not exist.
+local function schedules()
+  local out, names = {}, {}
+  for name, make in pairs(schedule) do
+    out[name] = make
+    if name ~= "at" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return setmetatable(out, {__index = function(_, name)
+    error(('there is no schedule "%s"%s; there are %s'):format(tostring(name), suggest.hint(tostring(name), names),
+      table.concat(names, ", ")), 2)
+  end})
+end
+
 --- The globals of a script or recipe.
 -- @tparam boolean trusted all of Lua
 -- @tparam table globals to offer besides lac
 function recipes.environment(trusted, globals)
-  globals.schedule = schedule
+  globals.schedule = schedules()
   if not trusted then
     return sandbox.environment {folder = native.lua_dir, lac = lac, globals = globals}
   end

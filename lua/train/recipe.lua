@@ -60,19 +60,21 @@ local function copy(value)
   return out
 end
 
-local function renamed(below, above)
-  for _, key in ipairs {"name", "method"} do
-    if above[key] ~= nil and below[key] ~= nil and above[key] ~= below[key] then return true end
+-- Whether a part chooses another module than the one below it; `usual` is what silence chooses.
+local function renamed(below, above, usual)
+  for key, default in pairs {name = usual or false, method = false} do
+    if above[key] ~= nil and above[key] ~= (below[key] or default) and (below[key] or default) then return true end
   end
   return false
 end
 
--- `above` laid over `below`.
-local function lay(below, above)
-  if not is_part(below) or not is_part(above) or renamed(below, above) then return copy(above) end
+-- `above` laid over `below`; `defaults` of this part tell which module silence chooses.
+local function lay(below, above, defaults)
+  defaults = type(defaults) == "table" and defaults or {}
+  if not is_part(below) or not is_part(above) or renamed(below, above, defaults.name) then return copy(above) end
   local out = copy(below)
   for key, value in pairs(above) do
-    if out[key] == nil then out[key] = copy(value) else out[key] = lay(out[key], value) end
+    if out[key] == nil then out[key] = copy(value) else out[key] = lay(out[key], value, defaults[key]) end
   end
   return out
 end
@@ -160,7 +162,7 @@ local function read_value(text, word, compile)
   return chunk()
 end
 
--- Set part.a.b.c = value; numbers among the keys are places in lists.
+-- part.a.b.c = value; numbers among the keys are places in lists.
 local function set(part, keys, value, word)
   for i = 1, #keys - 1 do
     local key = math.tointeger(tonumber(keys[i])) or keys[i]
@@ -174,6 +176,7 @@ local function set(part, keys, value, word)
   if (last == "name" or last == "method") and part[last] ~= nil and part[last] ~= value then
     for key in pairs(part) do part[key] = nil end -- as with a recipe that names another
   end
+  if last == "steps" then part.epochs = nil elseif last == "epochs" then part.steps = nil end -- one says how long
   part[last] = value
 end
 
@@ -318,7 +321,7 @@ end
 -- @raise the recipe's file, the key, and what is wrong
 function recipe.resolve(sources, how)
   local value = {}
-  for i = #sources, 1, -1 do value = lay(value, sources[i].value) end
+  for i = #sources, 1, -1 do value = lay(value, sources[i].value, recipe.defaults) end
   local good, cfg = pcall(function()
     override(value, how.overrides or {}, how.compile)
     return check(value, how.find)

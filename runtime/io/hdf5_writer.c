@@ -12,12 +12,15 @@
 #include "io/hdf5_rows.h"
 #include "io/seal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum { CHUNK_BYTES = 1 << 20, LONG_TEXT = 1 << 12, MAX_ATTRIBUTE = 60000, DEFLATE_LEVEL = 6 };
+enum { FLUSH_SLACK = 1 << 16 };
 
 struct lac_hdf5_writer {
   lac_stage *stage;
@@ -294,8 +297,21 @@ lac_status lac_hdf5_writer_attribute(lac_hdf5_writer *writer, const char *path, 
 
 /* ---- commit ---- */
 
+/* Room on the disk for all that the flush is going to write: libhdf5 cannot give a file up any more
+ * once a flush of its bookkeeping has failed. What is too much is cut off when the file closes. */
+static lac_status reserve_room(const lac_hdf5_writer *writer) {
+  void *handle = NULL;
+  hsize_t bytes = 0;
+  if (H5Fget_filesize(writer->id, &bytes) < 0) return LAC_OK;
+  if (H5Fget_vfd_handle(writer->id, H5P_DEFAULT, &handle) < 0 || !handle) return LAC_OK;
+  const int why = posix_fallocate(*(const int *)handle, 0, (off_t)(bytes + FLUSH_SLACK));
+  if (why != ENOSPC && why != EDQUOT && why != EFBIG) return LAC_OK;
+  return lac_fail(LAC_EIO, "%s: cannot write: %s", lac_stage_path(writer->stage), strerror(why));
+}
+
 static lac_status finish_file(lac_hdf5_writer *writer) {
   const char *file = lac_stage_path(writer->stage);
+  LAC_TRY(reserve_room(writer));
   if (H5Fflush(writer->id, H5F_SCOPE_LOCAL) < 0) return lac_hdf5_fail(file, "cannot write");
   if (H5Fclose(writer->id) < 0) return lac_hdf5_fail(file, "cannot write");
   writer->id = H5I_INVALID_HID;
