@@ -116,5 +116,6 @@ int luaopen_lac(lua_State *L) {
   bind_open_io(L);
   bind_open_hdf5(L);
   bind_open_json(L);
+  bind_open_pack(L);
   return 1;
 }
