@@ -135,10 +135,9 @@ end
 -- @tparam nn.Module model
 function Supermask:finish(model)
   for _, p in ipairs(maskable(model)) do
-    local binary = p.param.mask:binary()
-    local pruned <close> = p.param.value * binary
+    p.param:set_mask(p.param.mask:binary())
+    local pruned <close> = p.param:pruned()
     p.param.value:copy(pruned)
-    p.param:set_mask(binary)
   end
   self:close()
 end
