@@ -19,6 +19,7 @@
 #include "io/hdf5.h"
 #include "io/hdf5_writer.h"
 #include "io/npy.h"
+#include "io/pack.h"
 #include "io/pth.h"
 #include "io/safetensors.h"
 #include "io/tfevents.h"

@@ -62,6 +62,15 @@ static int l_has(lua_State *L) {
   return 1;
 }
 
+/* file:bytes(path) -> what the dataset takes in the file */
+static int l_bytes(lua_State *L) {
+  const lac_hdf5 *file = check_reader(L);
+  uint64_t bytes = 0;
+  bind_try(L, lac_hdf5_stored_bytes(&bytes, file, luaL_checkstring(L, 2)));
+  lua_pushinteger(L, (lua_Integer)bytes);
+  return 1;
+}
+
 /* file:read(path) -> tensor */
 static int l_read(lua_State *L) {
   const lac_hdf5 *file = check_reader(L);
@@ -173,6 +182,15 @@ static int l_write_text(lua_State *L) {
   return 0;
 }
 
+/* file:write_bytes(path, string): as they are; file:text() reads them */
+static int l_write_bytes(lua_State *L) {
+  size_t length;
+  lac_hdf5_writer *file = check_writer(L);
+  const char *path = luaL_checkstring(L, 2), *bytes = luaL_checklstring(L, 3, &length);
+  bind_try(L, lac_hdf5_writer_bytes(file, path, bytes, length));
+  return 0;
+}
+
 /* file:set_attr(path, key, string, integer or float); path "" is the file itself */
 static int l_set_attr(lua_State *L) {
   lac_hdf5_writer *file = check_writer(L);
@@ -204,6 +222,7 @@ void bind_open_hdf5(lua_State *L) {
   static const luaL_Reg functions[] = {{"open", l_open}, {"create", l_create}, {NULL, NULL}};
   static const luaL_Reg reader[] = {{"names", l_names},
                                     {"has", l_has},
+                                    {"bytes", l_bytes},
                                     {"read", l_read},
                                     {"text", l_text},
                                     {"attr", l_attr},
@@ -211,10 +230,16 @@ void bind_open_hdf5(lua_State *L) {
                                     {"__gc", l_close_reader},
                                     {"__close", l_close_reader},
                                     {NULL, NULL}};
-  static const luaL_Reg writer[] = {
-      {"write", l_write},       {"write_text", l_write_text}, {"append", l_append},
-      {"set_attr", l_set_attr}, {"commit", l_commit},         {"close", l_close_writer},
-      {"__gc", l_close_writer}, {"__close", l_close_writer},  {NULL, NULL}};
+  static const luaL_Reg writer[] = {{"write", l_write},
+                                    {"write_text", l_write_text},
+                                    {"write_bytes", l_write_bytes},
+                                    {"append", l_append},
+                                    {"set_attr", l_set_attr},
+                                    {"commit", l_commit},
+                                    {"close", l_close_writer},
+                                    {"__gc", l_close_writer},
+                                    {"__close", l_close_writer},
+                                    {NULL, NULL}};
   bind_new_class(L, READER, reader);
   bind_new_class(L, WRITER, writer);
   luaL_newlib(L, functions);

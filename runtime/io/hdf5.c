@@ -205,6 +205,16 @@ static lac_status open_dataset(dataset *d, const lac_hdf5 *file, const char *pat
   return check_layout(file, d, path);
 }
 
+lac_status lac_hdf5_stored_bytes(uint64_t *out, const lac_hdf5 *file, const char *path) {
+  dataset d;
+  const lac_hdf5_quiet before = lac_hdf5_hush();
+  const lac_status status = open_dataset(&d, file, path);
+  if (status == LAC_OK) *out = H5Dget_storage_size(d.id);
+  close_dataset(&d);
+  lac_hdf5_unhush(before);
+  return status;
+}
+
 /*
  * The narrowest type in memory that holds every value of the file's: libhdf5 converts to it, and
  * lac_stored_convert() from there, because libhdf5 clips what does not fit without a word.

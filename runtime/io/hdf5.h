@@ -32,6 +32,9 @@ const char *lac_hdf5_name(const lac_hdf5 *file, size_t index);
 /** True when there is a dataset at the path. */
 bool lac_hdf5_has(const lac_hdf5 *file, const char *path);
 
+/** The bytes that a dataset's elements take in the file, compressed as they are. */
+lac_status lac_hdf5_stored_bytes(uint64_t *out, const lac_hdf5 *file, const char *path);
+
 /**
  * Read a dataset of floats (as float32) or integers and booleans (as int32).
  *

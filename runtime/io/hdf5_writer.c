@@ -194,16 +194,26 @@ lac_status lac_hdf5_writer_array(lac_hdf5_writer *writer, const lac_array *array
   return status;
 }
 
-lac_status lac_hdf5_writer_text(lac_hdf5_writer *writer, const char *path, const char *text,
-                                size_t length) {
+static lac_status write_bytes(lac_hdf5_writer *writer, const char *path, const void *bytes,
+                              size_t length, bool deflate) {
   const hsize_t dims[] = {length};
   LAC_TRY(check_open(writer));
   const lac_hdf5_quiet before = lac_hdf5_hush();
   const lac_status status =
-      write_data(writer, path, H5T_STD_U8LE, H5T_NATIVE_UINT8, dims, 1, text, length >= LONG_TEXT);
+      write_data(writer, path, H5T_STD_U8LE, H5T_NATIVE_UINT8, dims, 1, bytes, deflate);
   lac_hdf5_unhush(before);
   writer->failed |= status == LAC_EIO;
   return status;
+}
+
+lac_status lac_hdf5_writer_text(lac_hdf5_writer *writer, const char *path, const char *text,
+                                size_t length) {
+  return write_bytes(writer, path, text, length, length >= LONG_TEXT);
+}
+
+lac_status lac_hdf5_writer_bytes(lac_hdf5_writer *writer, const char *path, const void *bytes,
+                                 size_t length) {
+  return write_bytes(writer, path, bytes, length, false);
 }
 
 /* ---- growing datasets ---- */

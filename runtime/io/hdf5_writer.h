@@ -46,6 +46,10 @@ lac_status lac_hdf5_writer_append(lac_hdf5_writer *writer, const lac_array *rows
 lac_status lac_hdf5_writer_text(lac_hdf5_writer *writer, const char *path, const char *text,
                                 size_t length);
 
+/** Write bytes of any kind as they are, in one piece; lac_hdf5_read_text() reads them. */
+lac_status lac_hdf5_writer_bytes(lac_hdf5_writer *writer, const char *path, const void *bytes,
+                                 size_t length);
+
 /**
  * Set an attribute of an array, a group or, at path "", the file; texts up to 60,000 bytes.
  *

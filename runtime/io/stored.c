@@ -54,6 +54,20 @@ static float widen_half(uint16_t h) {
   return f;
 }
 
+uint16_t lac_stored_to_half(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x1ff)); // NaN
+  if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00); // 65520 and more
+  if (magnitude < 0x38800000) {                                  // below 2^-14: a multiple of 2^-24
+    const float steps = nearbyintf(fabsf(x) * 16777216.0f);
+    return (uint16_t)(sign | (uint32_t)steps);
+  }
+  const uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1); // may carry into the exponent
+  return (uint16_t)(sign | ((rounded >> 13) - (112u << 10)));
+}
+
 static float widen_bfloat(uint16_t b) {
   const uint32_t bits = (uint32_t)b << 16;
   float f;

@@ -153,12 +153,20 @@ static void large_arrays_and_texts_are_compressed(void) {
   CHECK_OK(lac_hdf5_writer_open(&out, path));
   CHECK_OK(lac_hdf5_writer_array(out, &x, true));
   CHECK_OK(lac_hdf5_writer_text(out, "text", (const char *)zeros, N));
+  CHECK_OK(lac_hdf5_writer_bytes(out, "bytes", zeros, 50000));
   CHECK_OK(lac_hdf5_writer_commit(out));
   CHECK_FAILS(lac_hdf5_writer_commit(out), "already complete");
   lac_hdf5_writer_close(out);
   if (CHECK_OK(lac_hdf5_open(&in, path, true))) {
     check_array(in, "x", 2, N / 3 * 3, zeros);
     check_text(in, "text", (const char *)zeros, N);
+    check_text(in, "bytes", (const char *)zeros, 50000);
+    uint64_t stored = 0;
+    CHECK_OK(lac_hdf5_stored_bytes(&stored, in, "bytes"));
+    CHECK(stored == 50000); // as they are
+    CHECK_OK(lac_hdf5_stored_bytes(&stored, in, "text"));
+    CHECK(stored > 0 && stored < N / 100);
+    CHECK_FAILS(lac_hdf5_stored_bytes(&stored, in, "none"), "has no dataset 'none'");
   }
   lac_hdf5_close(in);
   CHECK_OK(lac_file_read(&whole, &size, path, 1 << 24));

@@ -63,7 +63,7 @@ function T.info_names_the_devices()
   has(text, "\ndevice 0 %(0:0%): ")
   has(text, "\n  matrix products  %w")
   has(run("info devices", 0), "^device 0")
-  has(run("info divices", 2), 'info knows "devices", not "divices"')
+  has(run("info divices", 1), 'there is no file divices; did you mean "devices"')
 end
 
 function T.info_without_a_driver_says_what_to_install()

@@ -110,4 +110,14 @@ function T.scoring_captions_survives_every_failing_allocation()
   end, 20)
 end
 
+function T.packing_survives_every_failing_allocation()
+  survive(function()
+    local x <close> = lac.tensor {{0, 1.5, 0}, {-2, 0, 0.25}}
+    for _, values in ipairs {"float32", "int8"} do
+      local y <close> = lac.pack.decode(lac.pack.encode(x, values), {2, 3})
+      check.equal(y:numel(), 6)
+    end
+  end, 10)
+end
+
 return T
