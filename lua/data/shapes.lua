@@ -13,17 +13,18 @@ local scene = require "data.scene"
 
 local shapes = {}
 
---- images: how many; size: pixels along a picture's side.
-shapes.defaults = {images = 2500, seed = 1, size = 64}
+--- images: how many; size: pixels along a picture's side; pictures: a folder into which the picture of every image
+-- that is read is written, by its file name.
+shapes.defaults = {images = 2500, seed = 1, size = 64, pictures = config.optional("string")}
 
--- Ten images have all three splits; in pictures below 32 pixels the small shapes are blots.
-local LIMITS = {{"images", 10, 1000000}, {"seed", 0, math.maxinteger}, {"size", 32, raster.LARGEST}}
+--- Least and largest settings. Ten images have all three splits; below 32 pixels small shapes are blots.
+shapes.LIMITS = {images = {10, 100000}, seed = {0, math.maxinteger}, size = {32, raster.LARGEST}}
+
 local JITTER = 0.02 -- of the side: how far a detected box may reach beyond its object, on each side
 
 local function check(cfg)
-  for _, row in ipairs(LIMITS) do
-    local key, low, high = table.unpack(row)
-    local value = math.tointeger(cfg[key])
+  for _, key in ipairs {"images", "seed", "size"} do
+    local value, low, high = math.tointeger(cfg[key]), table.unpack(shapes.LIMITS[key])
     if not value or value < low or value > high then
       blame(("data.shapes: %s must be a whole number from %d to %d, got %s"):format(key, low, high, cfg[key]))
     end
@@ -61,6 +62,15 @@ local function boxes(objects, rng)
   return list
 end
 
+local function write(path, pixels, size)
+  local file, why = io.open(path, "wb")
+  if not file then error("cannot write " .. why, 0) end
+  local good
+  good, why = file:write(("P6\n%d %d\n255\n"):format(size, size), raster.bytes(pixels, size))
+  local closed, late = file:close()
+  if not (good and closed) then error(("cannot write %s: %s"):format(path, why or late), 0) end
+end
+
 --- A scene as a picture.
 -- @tparam table drawn a scene
 -- @tparam[opt=64] integer size pixels along a side
@@ -68,22 +78,6 @@ end
 function shapes.picture(drawn, size)
   size = check(config.merge(shapes.defaults, {size = size}, "data.shapes")).size
   return raster.bytes(raster.paint(drawn, size), size)
-end
-
---- Write a scene as a portable pixmap (PPM, "P6").
--- @tparam string path
--- @tparam table drawn a scene
--- @tparam[opt=64] integer size
--- @raise the file cannot be written
-function shapes.write_picture(path, drawn, size)
-  size = size or shapes.defaults.size
-  local bytes = ("P6\n%d %d\n255\n"):format(size, size) .. shapes.picture(drawn, size)
-  local file, why = io.open(path, "wb")
-  if not file then error("cannot write " .. why, 0) end
-  local good
-  good, why = file:write(bytes)
-  good, why = file:close() and good, why
-  if not good then error(("cannot write %s: %s"):format(path, why or "the disk may be full"), 0) end
 end
 
 local SPLITS = {[8] = "val", [9] = "test"}
@@ -110,6 +104,7 @@ function shapes.source(cfg)
   local function read(image)
     local drawn, att = scene.new(cfg.seed, image.id), {}
     raster.paint(drawn, cfg.size, pixels)
+    if cfg.pictures then write(cfg.pictures .. "/" .. image.file, pixels, cfg.size) end
     local list = boxes(drawn.objects, part(cfg.seed, image.id, "boxes"))
     for i, box in ipairs(list) do att[i] = crop.features(pixels, cfg.size, box, i == 1) end
     return {att = lac.tensor(att), boxes = lac.tensor(list)}

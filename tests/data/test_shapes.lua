@@ -161,22 +161,29 @@ function T.one_caption_for_all_is_no_good_where_another_of_the_same_image_is()
   end
 end
 
-function T.pictures_are_written_as_ppm()
+function T.pictures_are_written_as_ppm_when_an_image_is_read()
   files.with_folder(function(folder)
-    local drawn, path = shapes.scene(1, 1), folder .. "/a.ppm"
-    shapes.write_picture(path, drawn, 40)
-    check.equal(files.read(path), "P6\n40 40\n255\n" .. shapes.picture(drawn, 40))
-    check.equal(#shapes.picture(drawn), 64 * 64 * 3)
-    check.fails("cannot write .*no/such/a.ppm", shapes.write_picture, folder .. "/no/such/a.ppm", drawn)
+    local source = shapes.source {images = 10, size = 40, pictures = folder}
+    read(source, 3)
+    check.equal(files.read(folder .. "/shapes_000003.ppm"),
+      "P6\n40 40\n255\n" .. shapes.picture(shapes.scene(1, 3), 40))
+    check.yes(not files.exists(folder .. "/shapes_000001.ppm"))
+    check.equal(#shapes.picture(shapes.scene(1, 1)), 64 * 64 * 3)
   end)
 end
 
-function T.a_disk_that_is_full_is_told()
-  check.fails("cannot write /dev/full: No space left", shapes.write_picture, "/dev/full", shapes.scene(1, 1))
+function T.a_picture_that_cannot_be_written_is_named()
+  files.with_folder(function(folder)
+    local source = shapes.source {images = 10, pictures = folder .. "/none"}
+    check.fails("^cannot write .*/none/shapes_000001.ppm: No such file", source.read, source.images[1])
+    os.execute("ln -s /dev/full '" .. folder .. "/shapes_000001.ppm'")
+    source = shapes.source {images = 10, pictures = folder}
+    check.fails("^cannot write .*shapes_000001.ppm: No space left", source.read, source.images[1])
+  end)
 end
 
 function T.bad_settings_are_refused()
-  check.fails("data.shapes: images must be a whole number from 10 to 1000000, got 9$", shapes.source, {images = 9})
+  check.fails("data.shapes: images must be a whole number from 10 to 100000, got 9$", shapes.source, {images = 9})
   check.fails("data.shapes: size must be a whole number from 32 to 1024, got 31$", shapes.source, {size = 31})
   check.fails("data.shapes: size must be a whole number from 32 to 1024, got 1025$", shapes.picture,
     shapes.scene(1, 1), 1025)
