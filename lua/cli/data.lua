@@ -76,8 +76,8 @@ local BUILD = {
       help = "share of the text whose characters are kept; 1 keeps every word"},
     {name = "output", short = "o", value = "FILE", help = "the data file to write"},
   },
-  details = "A feature file has the image's id for its name (cocoid, or the number behind the last _ of the file name),\n"
-    .. "or the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
+  details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
+    .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
     .. "boxes. The split restval becomes part of train. Words are taken from the training captions only.",
 }
 
