@@ -2,20 +2,24 @@
 local build = require "data.build"
 local captions = require "data.captions"
 local karpathy = require "data.karpathy"
+local shapes = require "data.shapes"
 local options = require "cli.options"
 
 -- lacuna data build -----------------------------------------------------------------------------------
 
 -- What a data file is made of, by the option that asks for it: `option`'s value and all arguments -> source, see
--- data.build.
+-- data.build. `with` are options that only this source knows.
 local SOURCES = {
-  {option = "captions", open = function(path, args)
+  {option = "captions", with = {"features", "boxes", "name"}, open = function(path, args)
     if not args.features then options.wrong("--captions needs --features DIR, a folder with a file per image") end
     return karpathy.open {captions = path, features = args.features, boxes = args.boxes, name = args.name}
   end},
+  {option = "shapes", with = {"seed", "size", "pictures"}, open = function(count, args)
+    return shapes.source {images = count, seed = args.seed, size = args.size, pictures = args.pictures}
+  end},
 }
 
-local function open_source(args)
+local function find_source(args)
   local found, names = nil, {}
   for _, row in ipairs(SOURCES) do
     names[#names + 1] = "--" .. row.option
@@ -26,6 +30,16 @@ local function open_source(args)
   end
   if not found then
     options.wrong("data build needs %s; see lacuna data build --help", table.concat(names, " or "))
+  end
+  return found
+end
+
+local function open_source(args)
+  local found = find_source(args)
+  for _, row in ipairs(SOURCES) do
+    for _, name in ipairs(row ~= found and row.with or {}) do
+      if args[name] then options.wrong("--%s goes with --%s, not with --%s", name, row.option, found.option) end
+    end
   end
   return found.open(args[found.option], args)
 end
@@ -38,19 +52,28 @@ local function print_progress(done, total)
   end
 end
 
+local function shapes_option(name, key, value, help)
+  local low, high = table.unpack(shapes.LIMITS[key])
+  return {name = name, value = value, type = "integer", min = low, max = high, help = help}
+end
+
 local BUILD = {
   summary = "make a data file",
-  usage = "lacuna data build --captions FILE.json --features DIR -o DATA.h5",
+  usage = "lacuna data build --captions FILE.json --features DIR | --shapes N -o DATA.h5",
   options = {
     {name = "captions", value = "FILE", help = "captions and splits in Karpathy's layout"},
     {name = "features", value = "DIR", help = "region features, a .npy or .npz file per image"},
     {name = "boxes", value = "DIR", help = "their boxes likewise, edges from 0 to 1"},
+    {name = "name", value = "NAME", help = "what the data set is called; else the JSON file's name"},
+    shapes_option("shapes", "images", "N", "instead: N generated scenes of shapes, with captions"),
+    shapes_option("seed", "seed", "N", ("which scenes (%d if not given)"):format(shapes.defaults.seed)),
+    shapes_option("size", "size", "N", ("pixels along their side (%d if not given)"):format(shapes.defaults.size)),
+    {name = "pictures", value = "DIR", help = "write their pictures too, into a folder that is there"},
     {name = "dtype", value = "TYPE", choices = {"f32", "f16"}, default = "f32", help = "features as f32 or f16"},
     {name = "vocab", value = "N", type = "integer", min = 5, default = 10001,
       help = "ids at most, the 4 special ones included"},
     {name = "coverage", value = "X", type = "number", default = 0.9995,
       help = "share of the text whose characters are kept; 1 keeps every word"},
-    {name = "name", value = "NAME", help = "what the data set is called; else the JSON file's name"},
     {name = "output", short = "o", value = "FILE", help = "the data file to write"},
   },
   details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
@@ -130,6 +153,7 @@ local data = {
   arguments = {name = "build or info", min = 1},
   options_first = true,
   details = "lacuna data build --captions FILE.json --features DIR -o DATA.h5   " .. BUILD.summary .. "\n"
+    .. "lacuna data build --shapes N -o DATA.h5                            the same, of generated scenes\n"
     .. "lacuna data info DATA.h5                                           " .. INFO.summary .. "\n\n"
     .. "lacuna data build --help and lacuna data info --help say more.",
 }
