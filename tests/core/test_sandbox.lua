@@ -144,7 +144,9 @@ function T.files_are_out_of_reach_through_lac_and_through_the_library()
   end
   prints("nil\tnil", "print(rawget(lac, 'hdf5'), rawget(require 'lac', 'zip'))")
   prints("false", "print((pcall(require, 'train.checkpoint')))")
-  prints("false", "print((pcall(require, 'data.features')))")
+  for _, name in ipairs {"annotations", "build", "captions", "features", "karpathy"} do
+    prints("false", ("print((pcall(require, 'data.%s')))"):format(name))
+  end
   prints("false", "print((pcall(require, 'data.annotations')))")
 end
 
