@@ -147,7 +147,6 @@ function T.files_are_out_of_reach_through_lac_and_through_the_library()
   for _, name in ipairs {"annotations", "build", "captions", "features", "karpathy"} do
     prints("false", ("print((pcall(require, 'data.%s')))"):format(name))
   end
-  prints("false", "print((pcall(require, 'data.annotations')))")
 end
 
 return T
