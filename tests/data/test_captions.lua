@@ -306,6 +306,17 @@ function T.damaged_files_are_refused()
   end)
 end
 
+function T.the_checksum_may_be_left_out()
+  with_data({}, function(_, path)
+    local bytes, row = files.read(path), string.pack("<ff", 11.125, 11.25) -- of the first region
+    local at = bytes:find(row, 1, true)
+    files.write(path, bytes:sub(1, at - 1) .. string.pack("<f", 7) .. bytes:sub(at + 4))
+    refused(path, "is damaged: its checksum")
+    local dataset <close> = captions.open {path = path, verify = false}
+    check.equal(evaluate(dataset, "train")[1].att[1][1], {7, 11.25, 11.375, 11.5, 11.625, 11.75})
+  end)
+end
+
 -- A file with the parts given; features have two regions.
 local function write_parts(path, parts)
   local file <close> = lac.hdf5.create(path)
