@@ -119,11 +119,9 @@ end
 
 local SPLITS = {train = "train", restval = "train", val = "val", test = "test"}
 
-local function check_split(path, image)
-  local split = SPLITS[image.row.split]
-  if split then return split end
-  local got = image.row.split
-  fail(path, "%s: the split must be train, restval, val or test, it is %s", image.place,
+local function check_split(path, got, place)
+  if SPLITS[got] then return SPLITS[got] end
+  fail(path, "%s: the split must be train, restval, val or test, it is %s", place,
     type(got) == "string" and ('"%s"%s'):format(got, suggest.hint(got, {"train", "restval", "val", "test"}))
       or seen(got))
 end
@@ -157,8 +155,8 @@ function annotations.images(path)
     for j, sentence in ipairs(image.row.sentences) do
       tokens[j] = check_tokens(path, sentence, ("%s, sentence %d"):format(place, j))
     end
-    images[i] = {id = image.id, file = file, stem = stem(file), split = check_split(path, image),
-                 captions = image.captions, tokens = tokens}
+    images[i] = {id = image.id, file = file, stem = stem(file), captions = image.captions, tokens = tokens,
+                 split = check_split(path, image.row.split, place)}
   end
   if #images == 0 then fail(path, "there is no image in it") end
   return images

@@ -7,6 +7,7 @@
 -- int32; the texts `vocab` (word.vocab) and `images` (JSON: [{id, file, captions}, ...]).
 -- @module data.build
 local lac = require "lac"
+local blame = require "core.blame"
 local config = require "core.config"
 local vocab = require "data.vocab"
 
@@ -23,8 +24,8 @@ local defaults = {
 }
 
 -- Of the training captions.
-local function build_vocab(images, cfg)
-  local i, j = 1, 0
+local function build_vocab(source, cfg)
+  local images, i, j = source.images, 1, 0
   local function next_caption()
     while images[i] do
       j = j + 1
@@ -33,7 +34,9 @@ local function build_vocab(images, cfg)
       i, j = i + 1, 0
     end
   end
-  return vocab.build {captions = next_caption, size = cfg.vocab_size, coverage = cfg.coverage}
+  local words = vocab.build {captions = next_caption, size = cfg.vocab_size, coverage = cfg.coverage}
+  if words:size() == 4 then error(source.name .. ": there is no word in the captions of training images", 0) end
+  return words
 end
 
 local function write_ints(file, name, list)
@@ -69,8 +72,8 @@ end
 -- The optional parts are there for all images or for none.
 local function check_same(image, part, value, first)
   if (value ~= nil) == first then return end
-  error(("image %s (%s) has %s %s, unlike those before it"):format(image.id, image.file,
-    value and "" or "no", part), 0)
+  error(("image %s (%s) has %s%s, unlike those before it"):format(image.id, image.file,
+    value and "" or "no ", part), 0)
 end
 
 -- Features, boxes and fc of one image into the file.
@@ -112,7 +115,10 @@ end
 -- @treturn table {images =, captions =, regions =, vocab = Vocab}
 function build.write(path, source, cfg)
   cfg = config.merge(defaults, cfg, "data.build")
-  local words = build_vocab(source.images, cfg)
+  if cfg.dtype ~= "f32" and cfg.dtype ~= "f16" then
+    blame(('data.build: dtype must be "f32" or "f16", got "%s"'):format(cfg.dtype))
+  end
+  local words = build_vocab(source, cfg)
   local file <close> = lac.hdf5.create(path)
   file:set_attr("", "format", build.FORMAT)
   file:set_attr("", "version", build.VERSION)

@@ -23,6 +23,7 @@ local defaults = {
   length = 18,              -- ids at most per caption, bos and eos included
   captions_per_image = 5,   -- in a training batch; drawn again where an image has fewer
   batch = 15,               -- images in a training batch
+  verify = true,            -- the checksum too, which reads the whole file once; else only its length
 }
 
 local function fail(path, text, ...)
@@ -116,7 +117,7 @@ local function open_features(self, file)
 end
 
 function Dataset:init(cfg)
-  local file <close> = lac.hdf5.open(cfg.path)
+  local file <close> = lac.hdf5.open(cfg.path, {verify = cfg.verify})
   check_format(file, cfg.path)
   self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
   self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
@@ -334,7 +335,7 @@ end
 
 local captions = {defaults = defaults}
 
---- Open a data file. Its checksum is verified, and its parts are checked against each other.
+--- Open a data file. Its checksum is verified unless told otherwise, and its parts are checked against each other.
 -- @tparam table cfg see defaults; path is required
 -- @treturn Dataset name, vocab, width, fc_width and has_boxes describe it
 -- @raise the file and what is wrong with it

@@ -19,7 +19,7 @@ local function find(folder, image)
   for _, name in ipairs {tostring(image.id), image.stem} do
     for _, ending in ipairs(ENDINGS) do
       local path = ("%s/%s%s"):format(folder, name, ending)
-      if exists(path) then return path end
+      if not name:find("/", 1, true) and exists(path) then return path end -- never outside of the folder
     end
   end
 end

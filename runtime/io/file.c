@@ -114,6 +114,7 @@ const char *lac_stage_temp(const lac_stage *stage) {
 }
 
 static lac_status write_fully(int fd, const char *bytes, size_t size, const char *path) {
+  lac_fault_moment();
   while (size > 0) {
     const ssize_t put = write(fd, bytes, size);
     if (put < 0 && errno == EINTR) continue;
@@ -149,8 +150,10 @@ static lac_status sync_path(const char *path, int flags, const char *name) {
 lac_status lac_stage_commit(lac_stage *stage) {
   LAC_TRY(close_written(stage));
   LAC_TRY(sync_path(stage->temp, O_RDWR, stage->path));
+  lac_fault_moment();
   if (rename(stage->temp, stage->path) != 0) return fail_path(stage->path, "replace");
   stage->committed = 1;
+  lac_fault_moment();
   char *slash = strrchr(stage->temp, '/'); // the temporary name is no longer needed: cut it
   if (slash) slash[slash == stage->temp] = '\0';
   return sync_path(slash ? stage->temp : ".", O_RDONLY | O_DIRECTORY, stage->path);

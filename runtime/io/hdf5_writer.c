@@ -180,6 +180,7 @@ static lac_status check_open(const lac_hdf5_writer *writer) {
 }
 
 lac_status lac_hdf5_writer_array(lac_hdf5_writer *writer, const lac_array *array, bool deflate) {
+  lac_fault_moment();
   hsize_t dims[LAC_ARRAY_MAX_RANK];
   const bool is_float = array->dtype == LAC_F32;
   LAC_TRY(check_open(writer));
@@ -321,6 +322,7 @@ static lac_status reserve_room(const lac_hdf5_writer *writer) {
 
 static lac_status finish_file(lac_hdf5_writer *writer) {
   const char *file = lac_stage_path(writer->stage);
+  lac_fault_moment();
   LAC_TRY(reserve_room(writer));
   if (H5Fflush(writer->id, H5F_SCOPE_LOCAL) < 0) return lac_hdf5_fail(file, "cannot write");
   if (H5Fclose(writer->id) < 0) return lac_hdf5_fail(file, "cannot write");

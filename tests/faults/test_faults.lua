@@ -120,4 +120,30 @@ function T.packing_survives_every_failing_allocation()
   end, 10)
 end
 
+-- Four images of one to four regions.
+local function data_source()
+  local images = {}
+  for i = 1, 4 do
+    images[i] = {id = i, file = i .. ".jpg", split = "train", captions = {"A."}, tokens = {"a"}}
+  end
+  return {name = "x", width = 2, images = images, read = function(image)
+    return {att = lac.zeros {image.id, 2}, boxes = lac.zeros {image.id, 4}}
+  end}
+end
+
+function T.building_and_reading_a_data_file_survives_every_failing_allocation()
+  local build, captions = require "data.build", require "data.captions"
+  files.with_folder(function(folder)
+    local path = folder .. "/x.h5"
+    survive(function() build.write(path, data_source(), {dtype = "f16"}) end, 30)
+    survive(function()
+      local dataset <close> = captions.open {path = path, batch = 2}
+      for index = 1, 2 do
+        local scope <close> = lac.scope()
+        check.equal(#dataset:batch(1, 0, index).ids, 2)
+      end
+    end, 40)
+  end)
+end
+
 return T
