@@ -63,7 +63,7 @@ end
 function toy.pruning(folder)
   toy.recipe(folder)
   return files.write(folder .. "/pruned.lua",
-    'return {base = "toy", prune = {method = "supermask", target = 0.5, weight = 20, lr = 1000}}')
+    'return {base = "toy", prune = {method = "supermask", target = 0.5, weight = 20, lr = 300}}')
 end
 
 return toy

@@ -44,12 +44,13 @@ end
 
 function T.a_run_leaves_a_folder_that_explains_itself()
   files.with_folder(function(folder)
-    local status, text = lacuna(("run --out %s/run %s"):format(folder, toy.pruning(folder)))
+    local status, text = lacuna(("run --out %s/run %s stages.1.epochs=40 eval.every=40 prune.lr=100"):format(folder,
+      toy.pruning(folder)))
     check.equal(status, 0)
     check.yes(text:find("test split: BLEU%-1 "), text)
     for _, name in ipairs {"recipe.lua", "base.lua", "config.json", "device.json", "log.jsonl", "result.json",
                            "sparsity.csv", "last.h5", "events.out.tfevents.lacuna", "val_beam_1/scores.csv",
-                           "val_beam_1/caption_00000010.json", "test_beam_1/scores.csv"} do
+                           "best.h5", "best_sparse.h5", "val_beam_1/caption_00000040.json", "test_beam_1/scores.csv"} do
       check.yes(files.exists(folder .. "/run/" .. name), name .. " is missing")
     end
     local config = lac.json.decode(files.read(folder .. "/run/config.json"))
@@ -65,7 +66,7 @@ function T.a_run_leaves_a_folder_that_explains_itself()
         check.equal(record.step % 3 == 0, true)
       end
     end
-    check.equal(steps, 12)
+    check.equal(steps, 80)
   end)
 end
 
