@@ -309,22 +309,32 @@ lac_status lac_hdf5_writer_attribute(lac_hdf5_writer *writer, const char *path, 
 /* ---- commit ---- */
 
 /* Room on the disk for all that the flush is going to write: libhdf5 cannot give a file up any more
- * once a flush of its bookkeeping has failed. What is too much is cut off when the file closes. */
-static lac_status reserve_room(const lac_hdf5_writer *writer) {
-  void *handle = NULL;
+ * once a flush of its bookkeeping has failed. */
+static lac_status reserve_room(const lac_hdf5_writer *writer, int descriptor) {
   hsize_t bytes = 0;
   if (H5Fget_filesize(writer->id, &bytes) < 0) return LAC_OK;
-  if (H5Fget_vfd_handle(writer->id, H5P_DEFAULT, &handle) < 0 || !handle) return LAC_OK;
-  const int why = posix_fallocate(*(const int *)handle, 0, (off_t)(bytes + FLUSH_SLACK));
+  const int why = posix_fallocate(descriptor, 0, (off_t)(bytes + FLUSH_SLACK));
   if (why != ENOSPC && why != EDQUOT && why != EFBIG) return LAC_OK;
   return lac_fail(LAC_EIO, "%s: cannot write: %s", lac_stage_path(writer->stage), strerror(why));
+}
+
+/* Cut off the room that the flush did not need. */
+static void return_room(const lac_hdf5_writer *writer, int descriptor) {
+  hsize_t bytes = 0;
+  if (H5Fget_filesize(writer->id, &bytes) >= 0 && ftruncate(descriptor, (off_t)bytes) != 0)
+    return; // then the file stays a little longer than need be
 }
 
 static lac_status finish_file(lac_hdf5_writer *writer) {
   const char *file = lac_stage_path(writer->stage);
   lac_fault_moment();
-  LAC_TRY(reserve_room(writer));
+  void *handle = NULL;
+  if (H5Fget_vfd_handle(writer->id, H5P_DEFAULT, &handle) < 0 || !handle)
+    return lac_hdf5_fail(file, "cannot write");
+  const int descriptor = *(const int *)handle;
+  LAC_TRY(reserve_room(writer, descriptor));
   if (H5Fflush(writer->id, H5F_SCOPE_LOCAL) < 0) return lac_hdf5_fail(file, "cannot write");
+  return_room(writer, descriptor);
   if (H5Fclose(writer->id) < 0) return lac_hdf5_fail(file, "cannot write");
   writer->id = H5I_INVALID_HID;
   return LAC_OK;
