@@ -13,8 +13,8 @@ out=build/demo
 begin=$(date +%s)
 rm -rf "$out"
 mkdir "$out"
-echo "1. Three thousand scenes, five captions each"
-$lacuna data build --shapes 3000 -o "$out/shapes.h5"
+echo "1. Six thousand scenes, five captions each"
+$lacuna data build --shapes 6000 -o "$out/shapes.h5"
 echo "2. Dense: recipes/shapes/updown.lua"
 $lacuna run --out "$out/dense" recipes/shapes/updown.lua
 echo "3. Pruned while it trains: recipes/shapes/updown-supermask.lua"
