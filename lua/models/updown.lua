@@ -98,15 +98,34 @@ local function as_it_is(weight)
   return weight
 end
 
--- The weights that a step uses, taken apart by the input they meet. `ready` maps each to the form in which
--- lac.linear gets it.
-function UpDown:step_weights(ready)
+-- Weights in the form that many products like, and their end: prepared(weight), prepared:close().
+local Prepared = class("Prepared")
+
+function Prepared:init()
+  self.weights = {}
+end
+
+function Prepared:__call(weight)
+  local made = lac.prepare(weight)
+  table.insert(self.weights, made)
+  return made
+end
+
+function Prepared:close()
+  for _, weights in ipairs(self.weights) do weights:close() end
+end
+
+Prepared.__close = Prepared.close
+
+-- The weights that a step uses, taken apart by the input they meet. `ready` maps those of a time loop to the form
+-- in which lac.linear gets them, `once` those of the inputs that teacher forcing sees before it.
+function UpDown:step_weights(ready, once)
   local hidden, embed = self.cfg.hidden, self.cfg.embed
   local att_ih, lang_ih = self.att_lstm.weight_ih:tensor(), self.lang_lstm.weight_ih:tensor()
   return {
     att_h2 = ready(att_ih:slice(2, 1, hidden)),
-    att_fc = ready(att_ih:slice(2, hidden + 1, hidden)),
-    att_word = ready(att_ih:slice(2, 2 * hidden + 1, embed)),
+    att_fc = once(att_ih:slice(2, hidden + 1, hidden)),
+    att_word = once(att_ih:slice(2, 2 * hidden + 1, embed)),
     att_hh = ready(self.att_lstm.weight_hh:tensor()),
     att_bias = self.att_lstm:bias(),
     lang_v = ready(lang_ih:slice(2, 1, hidden)),
@@ -159,7 +178,8 @@ function UpDown:forward(batch)
   if batch.sampling and batch.sampling ~= 0 then return self:forward_sampling(batch, seen) end
   if self:redraws() then return self:forward_redrawing(batch, seen) end
   local steps, rows = batch.words:shape(1), batch.words:shape(2)
-  local w = self:step_weights(as_it_is)
+  local prepared <close> = Prepared()
+  local w = self:step_weights(prepared, as_it_is)
   local add = self:word_part(batch.words, w) + image_part(seen, w, rows // seen.images)
   local state, outputs = zero_state(rows, self.cfg.hidden), {}
   for t = 1, steps do
@@ -174,7 +194,7 @@ function UpDown:forward_redrawing(batch, seen)
   local steps, rows = batch.words:shape(1), batch.words:shape(2)
   local state, logits = zero_state(rows, self.cfg.hidden), {}
   for t = 1, steps do
-    local w = self:step_weights(as_it_is)
+    local w = self:step_weights(as_it_is, as_it_is)
     local add = self:word_part(batch.words:select(1, t), w) + image_part(seen, w, rows // seen.images)
     state = self:advance(seen, w, state, add)
     logits[t] = self.logit(self.output_dropout(state.h2))
@@ -226,18 +246,14 @@ end
 -- @tparam integer each
 -- @treturn table a session for step; close it with session:close()
 function UpDown:begin(seen, each)
-  local prepared, held = {}, self:hold()
-  local function ready(weight)
-    prepared[#prepared + 1] = lac.prepare(weight)
-    return prepared[#prepared]
-  end
+  local prepared, held = Prepared(), self:hold()
   local session = {seen = seen, each = each}
   if not self:redraws() then
-    session.w = self:step_weights(ready)
+    session.w = self:step_weights(prepared, prepared)
     session.image = image_part(seen, session.w, each)
   end
   function session.close()
-    for _, weights in ipairs(prepared) do weights:close() end
+    prepared:close()
     held:close()
   end
   return session, zero_state(seen.images * each, self.cfg.hidden)
@@ -250,7 +266,7 @@ end
 -- @treturn tensor logits [rows, vocab]
 -- @treturn table the new state
 function UpDown:step(session, state, words)
-  local seen, w = session.seen, session.w or self:step_weights(as_it_is)
+  local seen, w = session.seen, session.w or self:step_weights(as_it_is, as_it_is)
   local image = session.image or image_part(seen, w, session.each)
   local new = self:advance(seen, w, state, self:word_part(words, w) + image)
   return self.logit(new.h2), new

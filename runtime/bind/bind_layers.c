@@ -16,12 +16,12 @@ static int l_matmul(lua_State *L) {
 }
 
 /* Weights at a stack index: a tensor, or what lac.prepare made of one. */
-static lac_tensor *check_weights(lua_State *L, int index, const lac_weights **prepared) {
+static lac_tensor *check_weights(lua_State *L, int index, lac_weights **weights) {
   lac_weights **box = luaL_testudata(L, index, WEIGHTS);
-  *prepared = box ? *box : NULL;
+  *weights = box ? *box : NULL;
   if (!box) return bind_check_tensor(L, index);
   if (!*box) luaL_error(L, "linear: closed weights");
-  return lac_weights_tensor(*box);
+  return (*box)->w;
 }
 
 /* y = x:linear(w [, bias]). The result's box comes first: after the arguments were looked at
@@ -30,7 +30,7 @@ static int l_linear(lua_State *L) {
   lua_settop(L, 3);
   lac_tensor **y = bind_push_tensor(L);
   lac_linear_args args = {.pairs = 1, .x = {bind_check_tensor(L, 1)}};
-  args.w[0] = check_weights(L, 2, &args.prepared[0]);
+  args.w[0] = check_weights(L, 2, &args.weights[0]);
   args.bias = bind_opt_tensor(L, 3);
   return bind_result(L, lac_linear(y, &args));
 }
@@ -51,12 +51,12 @@ static int l_linear_sum(lua_State *L) {
   lac_tensor **y = bind_push_tensor(L);
   for (uint32_t i = 0; i < args.pairs; i++) {
     args.x[i] = bind_check_tensor(L, 2 + 2 * (int)i);
-    args.w[i] = check_weights(L, 3 + 2 * (int)i, &args.prepared[i]);
+    args.w[i] = check_weights(L, 3 + 2 * (int)i, &args.weights[i]);
   }
   return bind_result(L, lac_linear(y, &args));
 }
 
-/* weights = lac.prepare(w): for linear without gradients, while w keeps its values */
+/* weights = lac.prepare(w): for many uses in linear while w keeps its values */
 static int l_prepare(lua_State *L) {
   lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;

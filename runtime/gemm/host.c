@@ -57,8 +57,9 @@ static uint64_t panel_cut(const host_job *job, uint32_t part) {
 
 static void fill_part(void *arg, uint32_t part) {
   const host_job *job = arg;
-  lac_packed_fill(job->panels, job->b, job->g.b.ld, job->g.n, job->g.k, panel_cut(job, part),
-                  panel_cut(job, part + 1));
+  const uint64_t ld = job->g.b.ld;
+  lac_packed_fill(job->panels, job->b, job->g.trans_b ? ld : 1, job->g.trans_b ? 1 : ld, job->g.n,
+                  job->g.k, panel_cut(job, part), panel_cut(job, part + 1));
 }
 
 static void run_prepare(void *args) {
@@ -68,14 +69,14 @@ static void run_prepare(void *args) {
   lac_workers_run(job->workers, fill_part, job, job->parts);
 }
 
-static lac_status prepare(lac_buffer **out, lac_device *device, const lac_matrix *w, uint64_t n,
-                          uint64_t k) {
-  host_job job = {.g = {.n = n, .k = k, .b = *w}};
+static lac_status prepare(lac_buffer **out, lac_device *device, const lac_matrix *b, bool trans_b,
+                          uint64_t n, uint64_t k) {
+  host_job job = {.g = {.trans_b = trans_b, .n = n, .k = k, .b = *b}};
   lac_buffer *panels;
   LAC_TRY(lac_gemm_workers(device, &job.workers));
   LAC_TRY(lac_buffer_new(&panels, device, lac_packed_panels(n) * LAC_PANEL * k * sizeof(float),
                          "packed weights"));
-  lac_buffer *const buffers[] = {w->buffer, panels};
+  lac_buffer *const buffers[] = {b->buffer, panels};
   static const size_t slots[] = {offsetof(host_job, b), offsetof(host_job, panels)};
   const lac_status status =
       lac_device_native(device, "gemm pack", run_prepare, &job, sizeof job, buffers, slots, 2);

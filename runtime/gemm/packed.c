@@ -101,19 +101,24 @@ uint64_t lac_packed_panels(uint64_t n) {
   return (n + LAC_PANEL - 1) / LAC_PANEL;
 }
 
-void lac_packed_fill(float *panels, const float *w, uint64_t ld, uint64_t n, uint64_t k,
-                     uint64_t first, uint64_t end) {
+void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
+                     uint64_t k, uint64_t first, uint64_t end) {
   enum { CHUNK = 16 }; // a cache line of each row of w at a time
   for (uint64_t panel = first; panel < end; panel++) {
     float *to = panels + panel * LAC_PANEL * k;
-    const float *from = w + panel * LAC_PANEL * ld;
+    const float *from = w + panel * LAC_PANEL * w_out;
     const uint64_t outputs = n - panel * LAC_PANEL < LAC_PANEL ? n - panel * LAC_PANEL : LAC_PANEL;
     if (outputs < LAC_PANEL) memset(to, 0, k * LAC_PANEL * sizeof *to);
+    if (w_out == 1) {
+      for (uint64_t i = 0; i < k; i++)
+        memcpy(to + i * LAC_PANEL, from + i * w_in, outputs * sizeof *to);
+      continue;
+    }
     for (uint64_t i0 = 0; i0 < k; i0 += CHUNK) {
       const uint64_t i1 = i0 + CHUNK < k ? i0 + CHUNK : k;
       for (uint64_t j = 0; j < outputs; j++)
         for (uint64_t i = i0; i < i1; i++)
-          to[i * LAC_PANEL + j] = from[j * ld + i];
+          to[i * LAC_PANEL + j] = from[j * w_out + i];
     }
   }
 }

@@ -16,9 +16,10 @@ enum { LAC_PANEL = 32 };
 /** Panels that n outputs need; each holds LAC_PANEL * k floats. */
 uint64_t lac_packed_panels(uint64_t n);
 
-/** Fill panels first .. end - 1 from w (n rows of k, ld apart). */
-void lac_packed_fill(float *panels, const float *w, uint64_t ld, uint64_t n, uint64_t k,
-                     uint64_t first, uint64_t end);
+/** Fill panels first .. end - 1 from w: the weight of output j and input i at j * w_out + i * w_in,
+ * one of which is 1. */
+void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
+                     uint64_t k, uint64_t first, uint64_t end);
 
 /** The instructions that a product is compiled for. */
 typedef enum lac_packed_kind {
