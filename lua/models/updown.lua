@@ -122,16 +122,14 @@ Prepared.__close = Prepared.close
 -- in which lac.linear gets them, `once` those of the inputs that teacher forcing sees before it.
 function UpDown:step_weights(ready, once)
   local hidden, embed = self.cfg.hidden, self.cfg.embed
-  local att_ih, lang_ih = self.att_lstm.weight_ih:tensor(), self.lang_lstm.weight_ih:tensor()
+  local att_h2, att_fc, att_word = self.att_lstm.weight_ih:weights {hidden, hidden, embed}
+  local lang_v, lang_h1 = self.lang_lstm.weight_ih:weights {hidden, hidden}
   return {
-    att_h2 = ready(att_ih:slice(2, 1, hidden)),
-    att_fc = once(att_ih:slice(2, hidden + 1, hidden)),
-    att_word = once(att_ih:slice(2, 2 * hidden + 1, embed)),
-    att_hh = ready(self.att_lstm.weight_hh:tensor()),
+    att_h2 = ready(att_h2), att_fc = once(att_fc), att_word = once(att_word),
+    att_hh = ready(self.att_lstm.weight_hh:weights()),
     att_bias = self.att_lstm:bias(),
-    lang_v = ready(lang_ih:slice(2, 1, hidden)),
-    lang_h1 = ready(lang_ih:slice(2, hidden + 1, hidden)),
-    lang_hh = ready(self.lang_lstm.weight_hh:tensor()),
+    lang_v = ready(lang_v), lang_h1 = ready(lang_h1),
+    lang_hh = ready(self.lang_lstm.weight_hh:weights()),
     lang_bias = self.lang_lstm:bias(),
     v = self.attention:vector(),
   }

@@ -265,16 +265,27 @@ lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, const lac_part *
   return LAC_OK;
 }
 
-/* Run what waits for tensors that share memory with x, or everything for NULL. */
+bool lac_tape_take(lac_parts_rule rule, const lac_tensor *w, lac_part *out) {
+  lac_tape *tape = lac_tape_current(lac_tensor_device(w));
+  while (tape && !tape->running)
+    tape = tape->parent;
+  for (size_t i = 0; tape && i < tape->wait_count; i++) {
+    waiting *wait = &tape->waits[i];
+    if (wait->w != w || wait->rule != rule || wait->count == 0) continue;
+    *out = wait->parts[--wait->count];
+    return true;
+  }
+  return false;
+}
+
+/* Run what waits for tensors that share memory with x, or everything for NULL; the latest first,
+ * which may take earlier ones along. */
 static lac_status settle(lac_tape *tape, const lac_tensor *x) {
-  for (size_t i = 0; i < tape->wait_count;) {
-    if (x && lac_tensor_buffer(tape->waits[i].w) != lac_tensor_buffer(x)) {
-      i++;
-      continue;
-    }
+  for (size_t i = tape->wait_count; i-- > 0;) {
+    if (x && lac_tensor_buffer(tape->waits[i].w) != lac_tensor_buffer(x)) continue;
     waiting due = tape->waits[i]; // taken off the list first
     tape->waits[i] = tape->waits[--tape->wait_count];
-    const lac_status status = due.rule(due.w, due.parts, due.count);
+    const lac_status status = due.count ? due.rule(due.w, due.parts, due.count) : LAC_OK;
     drop_waiting(&due);
     LAC_TRY(status);
   }

@@ -92,6 +92,14 @@ typedef lac_status (*lac_parts_rule)(lac_tensor *w, const lac_part *parts, size_
 lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, const lac_part *part);
 
 /**
+ * From within a rule whose kernel can do that part as well: take one over that waits under `rule`
+ * for w. The caller releases its tensors and drops its extra.
+ *
+ * @return whether there was one
+ */
+bool lac_tape_take(lac_parts_rule rule, const lac_tensor *w, lac_part *out);
+
+/**
  * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add
  * up in the leaves; those of intermediate results and the nodes themselves are dropped on the way.
  *

@@ -1,12 +1,10 @@
 /* Products and layers in Lua, whose arguments are too many for a row: tables name them. */
-#include "bind/bind.h"
+#include "bind/bind_weights.h"
 
 #include "layers/attention.h"
 #include "layers/recurrent.h"
 #include "ops/linear.h"
 #include "ops/matmul.h"
-
-static const char *const WEIGHTS = "lac.weights";
 
 /* y = a:matmul(b) */
 static int l_matmul(lua_State *L) {
@@ -15,9 +13,18 @@ static int l_matmul(lua_State *L) {
   return bind_result(L, lac_matmul(y, a, b));
 }
 
+const char *const BIND_WEIGHTS = "lac.weights";
+
+lac_weights **bind_push_weights(lua_State *L) {
+  lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, BIND_WEIGHTS);
+  return box;
+}
+
 /* Weights at a stack index: a tensor, or what lac.prepare made of one. */
 static lac_tensor *check_weights(lua_State *L, int index, lac_weights **weights) {
-  lac_weights **box = luaL_testudata(L, index, WEIGHTS);
+  lac_weights **box = luaL_testudata(L, index, BIND_WEIGHTS);
   *weights = box ? *box : NULL;
   if (!box) return bind_check_tensor(L, index);
   if (!*box) luaL_error(L, "linear: closed weights");
@@ -58,15 +65,13 @@ static int l_linear_sum(lua_State *L) {
 
 /* weights = lac.prepare(w): for many uses in linear while w keeps its values */
 static int l_prepare(lua_State *L) {
-  lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  luaL_setmetatable(L, WEIGHTS);
+  lac_weights **box = bind_push_weights(L);
   bind_try(L, lac_weights_prepare(box, bind_check_tensor(L, 1)));
   return 1;
 }
 
 static int l_close_weights(lua_State *L) {
-  lac_weights **box = luaL_checkudata(L, 1, WEIGHTS);
+  lac_weights **box = luaL_checkudata(L, 1, BIND_WEIGHTS);
   lac_weights *weights = *box;
   *box = NULL;
   lac_weights_release(weights);
@@ -112,7 +117,7 @@ void bind_open_layers(lua_State *L) {
                                      {"__close", l_close_weights},
                                      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
-  bind_new_class(L, WEIGHTS, weights);
+  bind_new_class(L, BIND_WEIGHTS, weights);
   luaL_getmetatable(L, BIND_TENSOR);
   luaL_setfuncs(L, methods, 0);
   lua_pop(L, 1);

@@ -232,7 +232,24 @@ lac_status lac_gemm_prepared(lac_device *device, const lac_gemm_args *g, const l
   LAC_TRY(get_provider(&provider, device));
   if (!w || w->by != provider) return provider->product(device, g);
   assert(g->trans_b == w->trans_b && w->n == g->n && w->k == g->k);
-  return provider->product_prepared(device, g, w->buffer);
+  return provider->product_prepared(device, g, w->buffer, NULL);
+}
+
+lac_status lac_gemm_masks(lac_device *device, bool *out) {
+  const lac_gemm_provider *provider;
+  LAC_TRY(get_provider(&provider, device));
+  *out = provider->prepare != NULL;
+  return LAC_OK;
+}
+
+lac_status lac_gemm_masked(lac_device *device, const lac_gemm_args *g, const lac_prepared *w,
+                           const lac_words *mask) {
+  bool idle;
+  LAC_TRY(check_args(g, &idle));
+  if (idle) return LAC_OK;
+  if (g->k == 0 || g->alpha == 0) return scale_only(device, g);
+  assert(g->trans_b == w->trans_b && w->n == g->n && w->k == g->k);
+  return w->by->product_prepared(device, g, w->buffer, mask);
 }
 
 lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *b,

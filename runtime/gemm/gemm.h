@@ -36,6 +36,15 @@ typedef struct lac_gemm_args {
  * their value. */
 typedef struct lac_prepared lac_prepared;
 
+/**
+ * A mask of prepared weights: 32-bit words from `first` on, one for 32 outputs and an input. Bit j
+ * of word [p * k + i] is set where output 32 p + j counts at input i.
+ */
+typedef struct lac_words {
+  lac_buffer *buffer;
+  uint64_t first;
+} lac_words;
+
 /** One way to compute products: a row in gemm.c. */
 typedef struct lac_gemm_provider {
   const char *name;
@@ -48,9 +57,10 @@ typedef struct lac_gemm_provider {
   /** B of products with these trans_b, n and k, all > 0. NULL: the provider has no such form. */
   lac_status (*prepare)(lac_buffer **out, lac_device *device, const lac_matrix *b, bool trans_b,
                         uint64_t n, uint64_t k);
-  /** product() with the buffer that prepare() gave; args->b is still the weights. */
+  /** product() with the buffer that prepare() gave; args->b is still the weights. With mask (or
+   * NULL) only some of them count, see lac_gemm_masked(). */
   lac_status (*product_prepared)(lac_device *device, const lac_gemm_args *args,
-                                 lac_buffer *prepared);
+                                 lac_buffer *prepared, const lac_words *mask);
   /** Drop what the provider's library keeps of devices; on the end of a device it served. Or NULL.
    */
   void (*close)(void);
@@ -109,6 +119,13 @@ lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_ma
 /** lac_gemm with args->b = the weights `w` was made from, and the same trans_b; w may be NULL. */
 lac_status lac_gemm_prepared(lac_device *device, const lac_gemm_args *args, const lac_prepared *w);
 void lac_gemm_release(lac_prepared *w);
+
+/** Whether the device's provider prepares weights, and so can mask them. */
+lac_status lac_gemm_masks(lac_device *device, bool *out);
+
+/** lac_gemm_prepared with the weights where `mask` has a bit, and 0 elsewhere. w is not NULL. */
+lac_status lac_gemm_masked(lac_device *device, const lac_gemm_args *args, const lac_prepared *w,
+                           const lac_words *mask);
 
 /** The device's host threads, for native kernels that share their work out. Borrowed. */
 lac_status lac_gemm_workers(lac_device *device, lac_workers **out);

@@ -18,7 +18,10 @@ typedef struct host_job {
   lac_gemm_args g;
   lac_workers *workers;
   float *a, *b, *c;
-  float *panels; // packed weights
+  float *panels;   // packed weights
+  uint32_t *words; // their mask
+  uint64_t first_word;
+  bool masked;
   uint32_t parts;
 } host_job;
 
@@ -100,6 +103,7 @@ static void multiply_panels(void *arg, uint32_t part) {
                              .x_row = g->trans_a ? 1 : g->a.ld,
                              .x_col = g->trans_a ? g->a.ld : 1,
                              .panels = job->panels,
+                             .words = job->masked ? job->words + job->first_word : NULL,
                              .y = job->c,
                              .y_row = g->c.ld};
   lac_packed_product(&p, panel_cut(job, part), panel_cut(job, part + 1));
@@ -121,16 +125,16 @@ static void run_prepared(void *args) {
   lac_workers_run(job->workers, multiply_panels, job, job->parts);
 }
 
-static lac_status product_prepared(lac_device *device, const lac_gemm_args *g,
-                                   lac_buffer *prepared) {
-  if (g->m > PACKED_ROWS_MAX || g->batch > 1) return product(device, g);
-  host_job job = {.g = *g};
+static lac_status product_prepared(lac_device *device, const lac_gemm_args *g, lac_buffer *prepared,
+                                   const lac_words *mask) {
+  if (!mask && (g->m > PACKED_ROWS_MAX || g->batch > 1)) return product(device, g);
+  host_job job = {.g = *g, .masked = mask != NULL, .first_word = mask ? mask->first : 0};
   LAC_TRY(lac_gemm_workers(device, &job.workers));
-  lac_buffer *const buffers[] = {g->a.buffer, prepared, g->c.buffer};
+  lac_buffer *const buffers[] = {g->a.buffer, prepared, g->c.buffer, mask ? mask->buffer : NULL};
   static const size_t slots[] = {offsetof(host_job, a), offsetof(host_job, panels),
-                                 offsetof(host_job, c)};
-  return lac_device_native(device, "gemm packed", run_prepared, &job, sizeof job, buffers, slots,
-                           3);
+                                 offsetof(host_job, c), offsetof(host_job, words)};
+  return lac_device_native(device, mask ? "gemm masked" : "gemm packed", run_prepared, &job,
+                           sizeof job, buffers, slots, mask ? 4 : 3);
 }
 
 const lac_gemm_provider lac_gemm_host = {.name = "host",

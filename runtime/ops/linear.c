@@ -22,6 +22,17 @@ typedef struct packed_weights {
   lac_prepared *forward, *back; /* NULL where not made, or where the provider has no such form */
 } packed_weights;
 
+lac_matrix lac_rows_matrix(const lac_tensor *x) {
+  const uint64_t width = lac_tensor_shape(x)->dim[1], stride = lac_tensor_stride(x, 0);
+  return (lac_matrix){lac_tensor_buffer(x), lac_tensor_offset(x), stride < width ? width : stride};
+}
+
+static bool has_whole_rows(const lac_tensor *x) {
+  const lac_shape *shape = lac_tensor_shape(x);
+  return shape->rank == 2 && lac_tensor_stride(x, 1) == 1 &&
+         (shape->dim[0] <= 1 || lac_tensor_stride(x, 0) >= shape->dim[1]);
+}
+
 /* gy summed over rows, added to gbias */
 static lac_status add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
   lac_device *device = lac_tensor_device(gy);
@@ -67,14 +78,7 @@ static lac_status add_weight_part(lac_tensor *w, lac_tensor *gy, lac_tensor *x) 
   return status;
 }
 
-static lac_status add_weight_parts_apart(lac_tensor *w, const lac_part *parts, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    LAC_TRY(add_weight_part(w, parts[i].gy, parts[i].x));
-  return LAC_OK;
-}
-
-/* Copy the rows of all gy, or of all x, below each other. */
-static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
+lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
   const lac_tensor *first = of_x ? parts[0].x : parts[0].gy;
   const uint64_t width = lac_tensor_shape(first)->dim[1];
   lac_shape shape = {2, {0, width}};
@@ -89,7 +93,12 @@ static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t cou
     const uint64_t height = lac_tensor_shape(part)->dim[0];
     status = lac_tensor_slice(&rows, stack, 0, at, height);
     if (status != LAC_OK) break;
-    status = lac_tensor_copy(rows, part);
+    lac_tensor *dense;
+    status = lac_contiguous(&dense, part);
+    if (status == LAC_OK) {
+      status = lac_tensor_copy(rows, dense);
+      lac_tensor_release(dense);
+    }
     lac_tensor_release(rows);
     at += height;
   }
@@ -103,29 +112,14 @@ static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t cou
 /* gw += sum of gy_i^T x_i, as one product over the rows of all: a weight that served many time
  * steps is then read and written once. */
 static lac_status add_weight_parts(lac_tensor *w, const lac_part *parts, size_t count) {
-  bool whole = count > 1;
-  for (size_t i = 0; i < count; i++)
-    whole = whole && lac_tensor_is_contiguous(parts[i].x) && lac_tensor_is_contiguous(parts[i].gy);
-  if (!whole) return add_weight_parts_apart(w, parts, count);
+  if (count == 1) return add_weight_part(w, parts[0].gy, parts[0].x);
   lac_tensor *gy = NULL, *x = NULL;
-  lac_status status = stack_rows(&gy, parts, count, false);
-  if (status == LAC_OK) status = stack_rows(&x, parts, count, true);
+  lac_status status = lac_stack_parts(&gy, parts, count, false);
+  if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);
   if (status == LAC_OK) status = add_weight_part(w, gy, x);
   lac_tensor_release(gy);
   lac_tensor_release(x);
   return status;
-}
-
-/* A tensor with whole rows; of a single one the stride may be anything. */
-static lac_matrix matrix_of(const lac_tensor *x) {
-  const uint64_t width = lac_tensor_shape(x)->dim[1], stride = lac_tensor_stride(x, 0);
-  return (lac_matrix){lac_tensor_buffer(x), lac_tensor_offset(x), stride < width ? width : stride};
-}
-
-static bool has_whole_rows(const lac_tensor *x) {
-  const lac_shape *shape = lac_tensor_shape(x);
-  return shape->rank == 2 && lac_tensor_stride(x, 1) == 1 &&
-         (shape->dim[0] <= 1 || lac_tensor_stride(x, 0) >= shape->dim[1]);
 }
 
 /* c = a w^T + beta c (trans) or a w + beta c, through a packed form */
@@ -137,22 +131,16 @@ static lac_status multiply_packed(lac_tensor *c, float beta, const lac_tensor *a
                               .k = lac_tensor_shape(w)->dim[trans],
                               .alpha = 1,
                               .beta = beta,
-                              .a = matrix_of(a),
-                              .b = matrix_of(w),
-                              .c = matrix_of(c),
+                              .a = lac_rows_matrix(a),
+                              .b = lac_rows_matrix(w),
+                              .c = lac_rows_matrix(c),
                               .batch = 1};
   return lac_gemm_prepared(lac_tensor_device(c), &args, form);
 }
 
 static lac_status packed_apply(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x) {
   const packed_weights *packed = (const packed_weights *)weights;
-  if (has_whole_rows(x) && has_whole_rows(y))
-    return multiply_packed(y, beta, x, weights->w, true, packed->forward);
-  lac_tensor *wt;
-  LAC_TRY(lac_tensor_transpose(&wt, weights->w, 0, 1));
-  const lac_status status = lac_product(y, beta, x, wt);
-  lac_tensor_release(wt);
-  return status;
+  return multiply_packed(y, beta, x, weights->w, true, packed->forward);
 }
 
 static lac_status packed_apply_back(lac_weights *weights, lac_tensor *gx, float beta,
@@ -160,8 +148,7 @@ static lac_status packed_apply_back(lac_weights *weights, lac_tensor *gx, float 
   packed_weights *packed = (packed_weights *)weights;
   lac_tensor *w = weights->w;
   const lac_shape *shape = lac_tensor_shape(w);
-  if (!has_whole_rows(gx) || !has_whole_rows(gy)) return lac_product(gx, beta, gy, w);
-  const lac_matrix matrix = matrix_of(w);
+  const lac_matrix matrix = lac_rows_matrix(w);
   if (!packed->back)
     LAC_TRY(lac_gemm_prepare(&packed->back, lac_tensor_device(w), &matrix, false, shape->dim[1],
                              shape->dim[0]));
@@ -189,7 +176,7 @@ lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w) {
   if (!has_whole_rows(w))
     return lac_fail(LAC_ESHAPE, "prepare: weights must be [n, k] with whole rows");
   LAC_TRY(lac_alloc(&packed, 1, sizeof *packed, "prepared weights"));
-  const lac_matrix matrix = matrix_of(w);
+  const lac_matrix matrix = lac_rows_matrix(w);
   const lac_shape *shape = lac_tensor_shape(w);
   const lac_status status = lac_gemm_prepare(&packed->forward, lac_tensor_device(w), &matrix, true,
                                              shape->dim[0], shape->dim[1]);
@@ -340,10 +327,13 @@ static lac_status plan(const lac_linear_args *args, lac_shape *shape) {
   return LAC_OK;
 }
 
-/* x seen as [rows, k], with its own record where it has to be copied. */
-static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64_t cols) {
+/* x seen as [rows, k], with its own record where it has to be copied; forms of weights want whole
+ * rows. */
+static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64_t cols,
+                          bool whole_rows) {
   const lac_shape flat = {2, {rows, cols}};
-  if (lac_tensor_shape(x)->rank == 2) return lac_as_matrix(out, x);
+  if (lac_tensor_shape(x)->rank == 2 && (!whole_rows || has_whole_rows(x)))
+    return lac_as_matrix(out, x);
   lac_tensor *dense;
   LAC_TRY(lac_contiguous(&dense, x));
   const lac_status status = lac_tensor_reshape(out, dense, &flat);
@@ -356,7 +346,7 @@ static lac_status flatten_all(lac_linear_args *flat, const lac_linear_args *args
   flat->pairs = args->pairs;
   for (uint32_t i = 0; i < args->pairs; i++) {
     const uint64_t k = lac_tensor_shape(args->w[i])->dim[1];
-    LAC_TRY(flatten(&flat->x[i], args->x[i], rows, k));
+    LAC_TRY(flatten(&flat->x[i], args->x[i], rows, k, args->weights[i] != NULL));
     LAC_TRY(lac_as_matrix(&flat->w[i], args->w[i]));
     flat->weights[i] = args->weights[i];
   }

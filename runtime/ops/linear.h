@@ -4,6 +4,7 @@
 #ifndef LAC_OPS_LINEAR_H
 #define LAC_OPS_LINEAR_H
 
+#include "autograd/tape.h"
 #include "gemm/gemm.h"
 #include "tensor/tensor.h"
 
@@ -12,7 +13,8 @@ enum { LAC_LINEAR_PAIRS = 3 };
 /** Weights [n, k] in a form that many products like best. Counted. */
 typedef struct lac_weights lac_weights;
 
-/** What a form of weights does: a row of functions. x is [rows, k], y and gy are [rows, n]. */
+/** What a form of weights does: a row of functions. x is [rows, k], y and gy are [rows, n]; the
+ * rows of all have no gaps between elements. */
 typedef struct lac_weights_kind {
   lac_status (*apply)(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x);
   /** gx = gy w + beta gx */
@@ -38,6 +40,13 @@ struct lac_weights {
 lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w);
 lac_weights *lac_weights_retain(lac_weights *weights);
 void lac_weights_release(lac_weights *weights);
+
+/** A tensor [rows, columns] without gaps between a row's elements, as products see it. */
+lac_matrix lac_rows_matrix(const lac_tensor *x);
+
+/** For rules of parts: the rows of all gy, or of all x, copied below each other into a new tensor.
+ */
+lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x);
 
 typedef struct lac_linear_args {
   uint32_t pairs;                         /* 1..LAC_LINEAR_PAIRS */
