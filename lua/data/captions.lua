@@ -263,19 +263,19 @@ end
 
 -- The image of each sorted row, from 0, and the sorted rows of each image.
 local function owners_of(rows, per_image)
-  local owners, members = {}, {}
-  for i = 1, #rows // per_image do members[i] = {} end
+  local owners, rows_of = {}, {}
+  for i = 1, #rows // per_image do rows_of[i] = {} end
   for at, r in ipairs(rows) do
     owners[at] = (r - 1) // per_image
-    table.insert(members[owners[at] + 1], at - 1)
+    table.insert(rows_of[owners[at] + 1], at - 1)
   end
-  return owners, members
+  return owners, rows_of
 end
 
 -- Words, targets and the rest of a batch, without padding: rows that have ended take no part.
 local function make_words(self, captions, batch)
   local rows, lengths = by_length(self, captions)
-  local owners, members = owners_of(rows, self.per_image)
+  local owners, rows_of = owners_of(rows, self.per_image)
   local words, targets, word_owners, counts, n = {}, {}, {}, {}, 0
   local starts, tokens, live = self.token_start, self.tokens, #rows
   for t = 1, lengths[rows[1]] - 1 do
@@ -288,7 +288,7 @@ local function make_words(self, captions, batch)
     end
   end
   batch.words, batch.targets, batch.counts = lac.tensor(words, "i32"), lac.tensor(targets, "i32"), counts
-  batch.owners, batch.members = lac.tensor(owners, "i32"), lac.tensor(members, "i32")
+  batch.owners, batch.members = lac.tensor(owners, "i32"), lac.tensor(rows_of, "i32")
   batch.word_owners, batch.weights = lac.tensor(word_owners, "i32"), lac.zeros({n}):fill(1)
 end
 

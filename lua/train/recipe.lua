@@ -91,7 +91,9 @@ end
 
 -- The file that `base = name` means in the recipe at path.
 local function find_base(name, path, installed)
-  if type(name) ~= "string" then error(("%s: base must be the name of a recipe, got a %s"):format(path, type(name)), 0) end
+  if type(name) ~= "string" then
+    error(("%s: base must be the name of a recipe, got a %s"):format(path, type(name)), 0)
+  end
   local here = folder_of(path)
   local tried = {}
   for _, folder in ipairs {here, here .. "/..", installed} do

@@ -1,0 +1,47 @@
+local check = require "check"
+local files = require "files"
+local toy = require "toy"
+
+local T = {}
+
+function T.a_plan_shows_steps_sizes_and_the_timeline_and_makes_no_run()
+  files.with_folder(function(folder)
+    local status, text = check.run(("plan --points 2 %s"):format(toy.pruning(folder)))
+    check.equal(status, 0)
+    check.yes(text:find("36 steps, 6 per epoch"), text)
+    check.yes(text:find("%d+ parameters, %d+ of them in weights that pruning may touch"), text)
+    check.yes(text:find("about .* on this device without evaluations %(%d+ ms a step%)"), text)
+    check.yes(text:find("\n%s+1%s+18%s+2%s+0.01%s+%S+%s+0.5\n"), text) -- half-way of the cosine, epoch 2
+    check.equal(files.exists("runs"), false)
+  end)
+end
+
+function T.a_plan_says_what_patterns_match()
+  files.with_folder(function(folder)
+    local status, text = check.run(("plan --measure 0 %s \"prune.freeze={'embed.*', 're:hh$'}\""):format(
+      toy.pruning(folder)))
+    check.equal(status, 0)
+    check.yes(text:find('prune.freeze "embed.*" matches embed.0.weight\n', 1, true), text)
+    check.yes(text:find('"re:hh$" matches core.att_lstm.weight_hh, core.att_lstm.bias_hh', 1, true), text)
+  end)
+end
+
+function T.two_recipes_are_compared_key_by_key()
+  files.with_folder(function(folder)
+    local pruned = toy.pruning(folder)
+    local status, text = check.run(("plan --diff %s/toy.lua %s"):format(folder, pruned))
+    check.equal(status, 0)
+    check.yes(text:find('prune.method%s+%- %-> "supermask"\n'), text)
+    check.yes(not text:find("model."), text)
+    local slower = files.write(folder .. "/slower.lua",
+      'return {base = "toy", optim = {lr = schedule.linear {from = 1}}}')
+    status, text = check.run(("plan --diff %s/toy.lua %s"):format(folder, slower))
+    check.equal(status, 0)
+    check.yes(text:find("optim.lr%s+schedule 0.02 .* %-> schedule 0.999 0.75 0.5 0.25 0\n"), text)
+    status, text = check.run(("plan --diff %s/toy.lua %s/toy.lua"):format(folder, folder))
+    check.equal({status, text}, {0, "no difference\n"})
+    check.equal(check.run("plan --diff " .. pruned), 2)
+  end)
+end
+
+return T
