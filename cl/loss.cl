@@ -21,7 +21,7 @@ GROUP_KERNEL void xent_fwd(global float *term, ulong term0, global float *lse, u
   float top = -INFINITY, total = 0.0f;
   for (ulong j = get_local_id(0); j < n; j += REDUCE) top = fmax(top, row[j]);
   top = group_max(top, room);
-  for (ulong j = get_local_id(0); j < n; j += REDUCE) total += exp(row[j] - top);
+  for (ulong j = get_local_id(0); j < n; j += REDUCE) total += bounded_exp(row[j] - top);
   total = group_sum(total, room);
   const int t = target[target0 + i];
   const float log_sum = top + log(total);
@@ -85,7 +85,7 @@ kernel void xent_bwd(global float *gx, ulong gx0, const global float *gy, ulong 
   const float weight = w[w0 + i];
   const int t = target[target0 + i];
   const ulong at = i * vocab + j;
-  const float p = exp(x[x0 + at] - lse[lse0 + i]); // of padding: anything, and not used
+  const float p = bounded_exp(x[x0 + at] - lse[lse0 + i]); // of padding: anything, and not used
   const float share = gy[gy0] * weight / total[total0];
   float g = share * (p - (j == (ulong)t ? on : off));
   if (t < 0 || (ulong)t >= vocab) g = NAN;

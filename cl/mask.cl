@@ -74,16 +74,17 @@ inline float slope(float x) {
 }
 
 /* gw += b gy; glogit += gy w p (1 - p), or gy w with bypass. WANT_x: there is such a gradient; ADD_x: it has
- * values already. */
+ * values already. COUNT: the gradient of mask_count() goes along, count p (1 - p). */
 #define WANT_W 1u
 #define ADD_W 2u
 #define WANT_LOGIT 4u
 #define ADD_LOGIT 8u
 #define BYPASS 16u
+#define COUNT 32u
 kernel void mask_bwd(global float *gw, ulong gw0, global float *glogit, ulong glogit0,
                      const global float *gy, ulong gy0, const global float *y, ulong y0,
                      const global float *w, ulong w0, const global float *logit, ulong logit0,
-                     ulong n, uint flags) {
+                     const global float *count, ulong count0, ulong n, uint flags) {
   const ulong i = get_global_id(0);
   if (i >= n) return;
   const float g = gy[gy0 + i];
@@ -92,8 +93,66 @@ kernel void mask_bwd(global float *gw, ulong gw0, global float *glogit, ulong gl
     gw[gw0 + i] = flags & ADD_W ? gw[gw0 + i] + part : part;
   }
   if (flags & WANT_LOGIT) {
-    const float part = g * w[w0 + i] * (flags & BYPASS ? 1.0f : slope(logit[logit0 + i]));
+    const float change = slope(logit[logit0 + i]);
+    float part = g * w[w0 + i] * (flags & BYPASS ? 1.0f : change);
+    part += flags & COUNT ? count[count0] * change : 0.0f;
     glogit[glogit0 + i] = flags & ADD_LOGIT ? glogit[glogit0 + i] + part : part;
+  }
+}
+
+/* 1 / sigmoid(logit), for draws on the host (runtime/sparse/bits.c) */
+kernel void mask_odds(global float *y, ulong y0, const global float *logit, ulong logit0, ulong n) {
+  const ulong i = get_global_id(0);
+  if (i < n) y[y0 + i] = inverse_keep(logit[logit0 + i]);
+}
+
+/* Rows ids[i] of a masked table [count, width]: element e of all takes the word that mask_sample gives it. */
+kernel void mask_rows(global float *y, ulong y0, const global float *w, ulong w0,
+                      const global float *logit, ulong logit0, const global int *ids, ulong ids0,
+                      ulong width, ulong count, ulong part, ulong seed, ulong stream, ulong counter) {
+  const ulong j = get_global_id(0), i = get_global_id(1);
+  if (j >= width) return;
+  const int id = ids[ids0 + i];
+  const int known = id >= 0 && (ulong)id < count;
+  const ulong e = known ? (ulong)id * width + j : 0;
+  const ulong quarter = (e >= part) + (e >= 2 * part) + (e >= 3 * part) + (e >= 4 * part);
+  const ulong q = e - quarter * part;
+  const uint4 words = philox(seed, stream, counter + (quarter == 4 ? part : q));
+  const ulong at = quarter == 4 ? q : quarter;
+  const uint word = at == 0 ? words.s0 : at == 1 ? words.s1 : at == 2 ? words.s2 : words.s3;
+  y[y0 + i * width + j] = known ? sampled(w[w0 + e], logit[logit0 + e], word) : NAN;
+}
+
+kernel void mask_rows_noise(global float *y, ulong y0, const global float *w, ulong w0,
+                            const global float *logit, ulong logit0, const global float *noise,
+                            ulong noise0, const global int *ids, ulong ids0, ulong width,
+                            ulong count) {
+  const ulong j = get_global_id(0), i = get_global_id(1);
+  if (j >= width) return;
+  const int id = ids[ids0 + i];
+  const int known = id >= 0 && (ulong)id < count;
+  const ulong e = known ? (ulong)id * width + j : 0;
+  const float x = logit[logit0 + e];
+  const float kept = masked(w[w0 + e], x, noise[noise0 + e] * inverse_keep(x) < 1.0f);
+  y[y0 + i * width + j] = known ? kept : NAN;
+}
+
+/* As mask_bwd, added row by row; a work item owns column j, so no two rows meet. */
+kernel void mask_rows_bwd(global float *gw, ulong gw0, global float *glogit, ulong glogit0,
+                          const global float *gy, ulong gy0, const global float *y, ulong y0,
+                          const global float *w, ulong w0, const global float *logit, ulong logit0,
+                          const global int *ids, ulong ids0, ulong rows, ulong width, ulong count,
+                          uint flags) {
+  const ulong j = get_global_id(0);
+  if (j >= width) return;
+  for (ulong i = 0; i < rows; i++) {
+    const int id = ids[ids0 + i];
+    if (id < 0 || (ulong)id >= count) continue;
+    const ulong e = (ulong)id * width + j, at = i * width + j;
+    const float g = gy[gy0 + at];
+    if (flags & WANT_W && as_uint(y[y0 + at]) != DROPPED) gw[gw0 + e] += g;
+    if (flags & WANT_LOGIT)
+      glogit[glogit0 + e] += g * w[w0 + e] * (flags & BYPASS ? 1.0f : slope(logit[logit0 + e]));
   }
 }
 

@@ -26,21 +26,22 @@ function config.optional(...)
   return config.either(nil, ...)
 end
 
--- Named parts are merged key by key; lists and objects are values.
-local function is_part(value)
+--- Whether a value is a part with named keys, which is merged key by key; lists and objects are values.
+function config.is_part(value)
   return type(value) == "table" and getmetatable(value) == nil and #value == 0
 end
 
-local function copy(value)
+--- A copy at every depth; objects are shared.
+function config.copy(value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
   local out = {}
-  for key, item in pairs(value) do out[key] = copy(item) end
+  for key, item in pairs(value) do out[key] = config.copy(item) end
   return out
 end
 
 local function default_of(spec)
-  if getmetatable(spec) == Rule then return copy(spec.default) end
-  if not is_part(spec) then return copy(spec) end
+  if getmetatable(spec) == Rule then return config.copy(spec.default) end
+  if not config.is_part(spec) then return config.copy(spec) end
   local out = {}
   for key, item in pairs(spec) do out[key] = default_of(item) end
   return out
@@ -74,10 +75,10 @@ local function merge(defaults, options, path)
     check_known(defaults, key, path)
     local spec, inner = defaults[key], path .. "." .. key
     check_type(spec, value, inner)
-    if is_part(spec) and next(spec) ~= nil and getmetatable(value) == nil then
+    if config.is_part(spec) and next(spec) ~= nil and getmetatable(value) == nil then
       out[key] = merge(spec, value, inner)
     else
-      out[key] = copy(value)
+      out[key] = config.copy(value)
     end
   end
   return out

@@ -253,26 +253,49 @@ local function draw_captions(self, rng, at)
   return all
 end
 
--- words, targets and weights of caption numbers.
-local function make_words(self, captions)
-  local starts, tokens, rows, most = self.token_start, self.tokens, #captions, 0
-  local lengths = {}
+-- Rows in the order of their captions' lengths, longest first, and by number where these are equal.
+local function by_length(self, captions)
+  local lengths, rows = {}, {}
   for r, caption in ipairs(captions) do
-    lengths[r] = math.min(starts[caption + 1] - starts[caption], self.length)
-    most = math.max(most, lengths[r])
+    lengths[r] = math.min(self.token_start[caption + 1] - self.token_start[caption], self.length)
+    rows[r] = r
   end
-  local words, targets, weights = {}, {}, {}
-  for t = 1, most - 1 do
-    local row, at = {}, (t - 1) * rows
-    for r = 1, rows do
-      local here, there = starts[captions[r]] + t, t < lengths[r]
-      row[r] = t <= lengths[r] and tokens[here] or vocab.pad
-      targets[at + r] = there and tokens[here + 1] or vocab.pad
-      weights[at + r] = there and 1 or 0
+  table.sort(rows, function(a, b)
+    if lengths[a] ~= lengths[b] then return lengths[a] > lengths[b] end
+    return a < b
+  end)
+  return rows, lengths
+end
+
+-- The image of each sorted row, from 0, and the sorted rows of each image.
+local function owners_of(rows, per_image)
+  local owners, rows_of = {}, {}
+  for i = 1, #rows // per_image do rows_of[i] = {} end
+  for at, r in ipairs(rows) do
+    owners[at] = (r - 1) // per_image
+    table.insert(rows_of[owners[at] + 1], at - 1)
+  end
+  return owners, rows_of
+end
+
+-- Words, targets and the rest of a batch, without padding: rows that have ended take no part.
+local function make_words(self, captions, batch)
+  local rows, lengths = by_length(self, captions)
+  local owners, rows_of = owners_of(rows, self.per_image)
+  local words, targets, word_owners, counts, n = {}, {}, {}, {}, 0
+  local starts, tokens, live = self.token_start, self.tokens, #rows
+  for t = 1, lengths[rows[1]] - 1 do
+    while lengths[rows[live]] <= t do live = live - 1 end
+    counts[t] = live
+    for at = 1, live do
+      local here = starts[captions[rows[at]]] + t
+      n = n + 1
+      words[n], targets[n], word_owners[n] = tokens[here], tokens[here + 1], owners[at]
     end
-    words[t] = row
   end
-  return lac.tensor(words, "i32"), lac.tensor(targets, "i32"), lac.tensor(weights)
+  batch.words, batch.targets, batch.counts = lac.tensor(words, "i32"), lac.tensor(targets, "i32"), counts
+  batch.owners, batch.members = lac.tensor(owners, "i32"), lac.tensor(rows_of, "i32")
+  batch.word_owners, batch.weights = lac.tensor(word_owners, "i32"), lac.zeros({n}):fill(1)
 end
 
 local function key_of(seed, epoch, index)
@@ -284,9 +307,10 @@ end
 -- @tparam integer epoch from 0
 -- @tparam integer index 1 to steps()
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
--- boxes [B, S, 4] or nil; words [steps, B * K] i32, the ids that are fed, an image's captions side by side; targets
--- [steps * B * K] i32, the ids that follow; weights [steps * B * K], 1 where there is a target; ids: the images';
--- rows = B * K. The tensors belong to the current tape or scope.
+-- boxes [B, S, 4] or nil; ids: the images'; rows = B * K captions, the longest first, which end one by one: counts,
+-- how many there are at each step; words [sum of counts] i32, the ids that are fed, step after step; targets, the ids
+-- that follow; weights, ones; owners [rows] i32, the image of each caption, from 0; word_owners, that of each word;
+-- members [B, K] i32, the captions of each image, from 0. The tensors belong to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
@@ -302,7 +326,7 @@ function Dataset:batch(seed, epoch, index)
   for _, at in ipairs(images) do
     table.move(draw_captions(self, rng, at), 1, self.per_image, #captions + 1, captions)
   end
-  batch.words, batch.targets, batch.weights = make_words(self, captions)
+  make_words(self, captions, batch)
   batch.rows = #captions
   if index < steps then index = index + 1 else epoch, index = epoch + 1, 1 end
   order(self, key_of(seed, epoch, index), batch_images(self, seed, epoch, index))

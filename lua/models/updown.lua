@@ -91,27 +91,45 @@ function UpDown:encode(batch)
     local images, regions = batch.mask:shape(1), batch.mask:shape(2)
     values = values * batch.mask:reshape(images, regions, 1) -- padded regions are exact zeros
   end
-  return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1)}
+  return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1),
+          owners = batch.owners, members = batch.members}
 end
 
 local function as_it_is(weight)
   return weight
 end
 
--- The weights that a step uses, taken apart by the input they meet. `ready` maps each to the form in which
--- lac.linear gets it.
-function UpDown:step_weights(ready)
+-- Weights in the form that many products like, and their end: prepared(weight), prepared:close().
+local Prepared = class("Prepared")
+
+function Prepared:init()
+  self.weights = {}
+end
+
+function Prepared:__call(weight)
+  local made = lac.prepare(weight)
+  table.insert(self.weights, made)
+  return made
+end
+
+function Prepared:close()
+  for _, weights in ipairs(self.weights) do weights:close() end
+end
+
+Prepared.__close = Prepared.close
+
+-- The weights that a step uses, taken apart by the input they meet. `ready` maps those of a time loop to the form
+-- in which lac.linear gets them, `once` those of the inputs that teacher forcing sees before it.
+function UpDown:step_weights(ready, once)
   local hidden, embed = self.cfg.hidden, self.cfg.embed
-  local att_ih, lang_ih = self.att_lstm.weight_ih:tensor(), self.lang_lstm.weight_ih:tensor()
+  local att_h2, att_fc, att_word = self.att_lstm.weight_ih:weights {hidden, hidden, embed}
+  local lang_v, lang_h1 = self.lang_lstm.weight_ih:weights {hidden, hidden}
   return {
-    att_h2 = ready(att_ih:slice(2, 1, hidden)),
-    att_fc = ready(att_ih:slice(2, hidden + 1, hidden)),
-    att_word = ready(att_ih:slice(2, 2 * hidden + 1, embed)),
-    att_hh = ready(self.att_lstm.weight_hh:tensor()),
+    att_h2 = ready(att_h2), att_fc = once(att_fc), att_word = once(att_word),
+    att_hh = ready(self.att_lstm.weight_hh:weights()),
     att_bias = self.att_lstm:bias(),
-    lang_v = ready(lang_ih:slice(2, 1, hidden)),
-    lang_h1 = ready(lang_ih:slice(2, hidden + 1, hidden)),
-    lang_hh = ready(self.lang_lstm.weight_hh:tensor()),
+    lang_v = ready(lang_v), lang_h1 = ready(lang_h1),
+    lang_hh = ready(self.lang_lstm.weight_hh:weights()),
     lang_bias = self.lang_lstm:bias(),
     v = self.attention:vector(),
   }
@@ -138,7 +156,7 @@ end
 
 -- The rest of a step after the attention LSTM: look, then the language LSTM.
 function UpDown:look_and_speak(seen, w, state)
-  local context = self.attention(state.h1, seen.keys, seen.values, seen.mask, w.v)
+  local context = self.attention(state.h1, seen, w.v)
   local z = lac.linear {context, w.lang_v, state.h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
   return lac.lstm_cell(z, state.c2)
 end
@@ -148,35 +166,82 @@ local function zero_state(rows, hidden)
           h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
 end
 
+-- Rows at each step, and the words of all steps in one list. Where captions end, rows end: the first ones stay.
+local function time_steps(batch)
+  if batch.counts then return batch.counts, batch.words end
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local counts = {}
+  for t = 1, steps do counts[t] = rows end
+  return counts, batch.words:reshape(steps * rows)
+end
+
+-- The state of the rows that go on.
+local function first_rows(state, n)
+  if state.h1:shape(1) == n then return state end
+  local first = {}
+  for name, x in pairs(state) do first[name] = x:slice(1, 1, n) end
+  return first
+end
+
+-- What the words and the images give to the attention LSTM, for the words of all steps at once.
+function UpDown:all_inputs(batch, seen, w, words)
+  if batch.counts then
+    local image = lac.embedding(seen.fc:linear(w.att_fc), batch.word_owners)
+    return lac.linear {self.embed(words), w.att_word, bias = w.att_bias, add = image}
+  end
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local add = self:word_part(batch.words, w) + image_part(seen, w, rows // seen.images)
+  return add:reshape(steps * rows, 4 * self.cfg.hidden)
+end
+
+-- The same for one step of `rows` rows.
+function UpDown:step_inputs(batch, seen, w, words)
+  local image
+  if batch.owners then
+    image = lac.embedding(seen.fc:linear(w.att_fc), batch.owners:slice(1, 1, words:shape(1)))
+  else
+    image = image_part(seen, w, words:shape(1) // seen.images)
+  end
+  return lac.linear {self.embed(words), w.att_word, bias = w.att_bias, add = image}
+end
+
 --- Teacher forcing: the scores of every next word.
--- @tparam table batch as for encode, and words: i32 [steps, captions] (time first), the ids fed at each step;
--- the captions of an image lie together, each image has as many. sampling: the probability that a word after
--- the first is drawn by the model instead, with the generator rng; see forward_sampling
--- @treturn tensor logits [steps * captions, vocab], step after step
+-- @tparam table batch as for encode, and either
+--
+-- * words: i32 [steps, captions] (time first), the ids fed at each step; the captions of an image lie together, each
+--   image has as many
+-- * or, captions in the order of their lengths, longest first: counts, how many there are at each step; words: i32
+--   [sum of counts], step after step; owners: i32 [captions], the image of each, from 0; word_owners: i32 [sum of
+--   counts], the same for each word; members: i32 [images, captions of an image], ascending
+--
+-- and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
+-- see forward_sampling
+-- @treturn tensor logits [words, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()
   local seen = self:encode(batch)
   if batch.sampling and batch.sampling ~= 0 then return self:forward_sampling(batch, seen) end
   if self:redraws() then return self:forward_redrawing(batch, seen) end
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
-  local w = self:step_weights(as_it_is)
-  local add = self:word_part(batch.words, w) + image_part(seen, w, rows // seen.images)
-  local state, outputs = zero_state(rows, self.cfg.hidden), {}
-  for t = 1, steps do
-    state = self:advance(seen, w, state, add:select(1, t))
-    outputs[t] = state.h2
+  local counts, words = time_steps(batch)
+  local prepared <close> = Prepared()
+  local w = self:step_weights(prepared, as_it_is)
+  local add = self:all_inputs(batch, seen, w, words)
+  local state, outputs, at = zero_state(counts[1], self.cfg.hidden), {}, 1
+  for t, rows in ipairs(counts) do
+    state = self:advance(seen, w, first_rows(state, rows), add:slice(1, at, rows))
+    outputs[t], at = state.h2, at + rows
   end
   return self.logit(self.output_dropout(lac.concat(outputs, 1)))
 end
 
 -- The same with weights that every step draws anew.
 function UpDown:forward_redrawing(batch, seen)
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
-  local state, logits = zero_state(rows, self.cfg.hidden), {}
-  for t = 1, steps do
-    local w = self:step_weights(as_it_is)
-    local add = self:word_part(batch.words:select(1, t), w) + image_part(seen, w, rows // seen.images)
-    state = self:advance(seen, w, state, add)
+  local counts, words = time_steps(batch)
+  local state, logits, at = zero_state(counts[1], self.cfg.hidden), {}, 1
+  for t, rows in ipairs(counts) do
+    local w = self:step_weights(as_it_is, as_it_is)
+    local add = self:step_inputs(batch, seen, w, words:slice(1, at, rows))
+    state, at = self:advance(seen, w, first_rows(state, rows), add), at + rows
     logits[t] = self.logit(self.output_dropout(state.h2))
   end
   return lac.concat(logits, 1)
@@ -206,17 +271,18 @@ end
 -- networks", section 2.4.
 function UpDown:forward_sampling(batch, seen)
   check_sampling(batch)
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
-  local each = rows // seen.images
-  local fixed = not self:redraws() and self:step_weights(as_it_is)
-  local image = fixed and image_part(seen, fixed, each)
-  local words = batch.words:select(1, 1)
-  local state, logits = zero_state(rows, self.cfg.hidden), {}
-  for t = 1, steps do
-    local w = fixed or self:step_weights(as_it_is)
-    state = self:advance(seen, w, state, self:word_part(words, w) + (image or image_part(seen, w, each)))
+  local counts, given = time_steps(batch)
+  local fixed = not self:redraws() and self:step_weights(as_it_is, as_it_is)
+  local words, at = given:slice(1, 1, counts[1]), counts[1] + 1
+  local state, logits = zero_state(counts[1], self.cfg.hidden), {}
+  for t, rows in ipairs(counts) do
+    local w, following = fixed or self:step_weights(as_it_is, as_it_is), counts[t + 1]
+    state = self:advance(seen, w, first_rows(state, rows), self:step_inputs(batch, seen, w, words))
     logits[t] = self.logit(self.output_dropout(state.h2))
-    if t < steps then words = sample_words(batch.words:select(1, t + 1), logits[t], batch.sampling, batch.rng) end
+    if following then
+      words = sample_words(given:slice(1, at, following), logits[t]:slice(1, 1, following), batch.sampling, batch.rng)
+      at = at + following
+    end
   end
   return lac.concat(logits, 1)
 end
@@ -226,18 +292,14 @@ end
 -- @tparam integer each
 -- @treturn table a session for step; close it with session:close()
 function UpDown:begin(seen, each)
-  local prepared, held = {}, self:hold()
-  local function ready(weight)
-    prepared[#prepared + 1] = lac.prepare(weight)
-    return prepared[#prepared]
-  end
+  local prepared, held = Prepared(), self:hold()
   local session = {seen = seen, each = each}
   if not self:redraws() then
-    session.w = self:step_weights(ready)
+    session.w = self:step_weights(prepared, prepared)
     session.image = image_part(seen, session.w, each)
   end
   function session.close()
-    for _, weights in ipairs(prepared) do weights:close() end
+    prepared:close()
     held:close()
   end
   return session, zero_state(seen.images * each, self.cfg.hidden)
@@ -250,7 +312,7 @@ end
 -- @treturn tensor logits [rows, vocab]
 -- @treturn table the new state
 function UpDown:step(session, state, words)
-  local seen, w = session.seen, session.w or self:step_weights(as_it_is)
+  local seen, w = session.seen, session.w or self:step_weights(as_it_is, as_it_is)
   local image = session.image or image_part(seen, w, session.each)
   local new = self:advance(seen, w, state, self:word_part(words, w) + image)
   return self.logit(new.h2), new

@@ -21,15 +21,14 @@ function AdditiveAttention:vector()
   return self.alpha_net.weight:tensor():reshape(self.size)
 end
 
---- @tparam tensor query [images * each, query]
--- @tparam tensor keys [images, regions, size]
--- @tparam tensor values [images, regions, width]
--- @tparam[opt] tensor mask [images, regions]
+--- @tparam tensor query [rows, query]
+-- @tparam table seen keys [images, regions, size], values [images, regions, width] and, if there are, mask [images,
+-- regions] and the tables owners and members of lac.attention; without these the rows of an image lie together
 -- @tparam[opt] tensor v self:vector(), where it was made before a loop
--- @treturn tensor [images * each, width]
-function AdditiveAttention:forward(query, keys, values, mask, v)
-  return (lac.attention {query = self.h2att(query), keys = keys, values = values, mask = mask,
-                         v = v or self:vector()})
+-- @treturn tensor [rows, width]
+function AdditiveAttention:forward(query, seen, v)
+  return (lac.attention {query = self.h2att(query), keys = seen.keys, values = seen.values, mask = seen.mask,
+                         owners = seen.owners, members = seen.members, v = v or self:vector()})
 end
 
 return AdditiveAttention

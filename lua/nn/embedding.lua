@@ -1,6 +1,5 @@
 --- A table of vectors, looked up by id.
 -- @module nn.embedding
-local lac = require "lac"
 local class = require "core.class"
 local init = require "nn.init"
 local Module = require "nn.module"
@@ -19,7 +18,7 @@ end
 --- @tparam tensor ids i32 [...], each 0 .. count - 1
 -- @treturn tensor [..., size]
 function Embedding:forward(ids)
-  return lac.embedding(self.weight:tensor(), ids)
+  return self.weight:rows(ids)
 end
 
 function Embedding:__tostring()

@@ -24,7 +24,7 @@ end
 --- @tparam tensor x [..., inputs]
 -- @treturn tensor [..., outputs]
 function Linear:forward(x)
-  return x:linear(self.weight:tensor(), self.bias and self.bias:tensor())
+  return x:linear(self.weight:weights(), self.bias and self.bias:tensor())
 end
 
 function Linear:__tostring()

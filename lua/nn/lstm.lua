@@ -34,7 +34,7 @@ end
 -- @treturn tensor h
 -- @treturn tensor c
 function Lstm:forward(x, h, c)
-  local z = lac.linear {x, self.weight_ih:tensor(), h, self.weight_hh:tensor(), bias = self:bias()}
+  local z = lac.linear {x, self.weight_ih:weights(), h, self.weight_hh:weights(), bias = self:bias()}
   return lac.lstm_cell(z, c)
 end
 

@@ -62,8 +62,37 @@ function Trained:init(logits, cfg)
   self.logits = logits
 end
 
+--- Where a draw comes from: {rng =}, or {noise =} of the weight's shape.
+function Trained.source(_, rng)
+  return {rng = rng}
+end
+
 function Trained:apply(value, rng)
-  return lac.mask {w = value, logit = self.logits, rng = rng, bypass = self.cfg.bypass}
+  local from = rng and self:source(rng) or {}
+  return lac.mask {w = value, logit = self.logits, rng = from.rng, noise = from.noise, bypass = self.cfg.bypass}
+end
+
+--- Rows of a masked table.
+-- @tparam tensor value the table
+-- @tparam tensor ids
+-- @tparam rng rng
+function Trained:rows(value, ids, rng)
+  local from = self:source(rng)
+  return lac.mask_rows {w = value, logit = self.logits, ids = ids, rng = from.rng, noise = from.noise,
+                        bypass = self.cfg.bypass}
+end
+
+--- For the draws of a pass: an object with draw(rng), which gives weights for lac.linear, one for each range of
+-- columns, and close().
+-- @tparam tensor value a matrix
+-- @tparam[opt] table cuts the widths of ranges, one by default
+-- @treturn ?table nil where the device has no such form
+function Trained:share(value, cuts)
+  local masked = lac.masked {w = value, logit = self.logits, bypass = self.cfg.bypass, cuts = cuts}
+  return masked and {
+    draw = function(_, rng) return masked:draw(self:source(rng)) end,
+    close = function() masked:close() end,
+  }
 end
 
 --- @treturn tensor new, of zeros and ones: round(sigmoid(logits)), half to even

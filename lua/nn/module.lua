@@ -109,8 +109,23 @@ end
 
 local Hold = class("Hold")
 
-function Hold:init(tensors)
-  self.tensors = tensors -- parameter -> what it gives
+function Hold:init()
+  self.tensors = {} -- parameter -> what it gives
+  self.redrawn = {} -- parameters
+  self.shared = {}  -- one of them -> what its draws share, false where there is no such form
+  self.drawn = {}
+end
+
+--- What the draws of a parameter share, see nn.mask; made when first asked for.
+function Hold:share(param, cuts)
+  if self.shared[param] == nil then self.shared[param] = param.mask:share(param.value, cuts) or false end
+  return self.shared[param]
+end
+
+--- Close these when the hold ends.
+function Hold:keep(...)
+  for i = 1, select("#", ...) do self.drawn[#self.drawn + 1] = (select(i, ...)) end
+  return ...
 end
 
 --- End it; a second time does nothing.
@@ -118,26 +133,38 @@ function Hold:close()
   for param, tensor in pairs(self.tensors) do
     if param.held == tensor then param.held = nil end
   end
-  self.tensors = {}
+  for _, weights in ipairs(self.drawn) do weights:close() end
+  for _, shared in pairs(self.shared) do
+    if shared then shared:close() end
+  end
+  for _, param in ipairs(self.redrawn) do
+    if param.hold == self then param.hold = nil end
+  end
+  self:init()
 end
 
 Hold.__close = Hold.close
 
---- Make every masked weight that does not change with time once, for all uses until the guard closes:
+--- Make every masked weight that does not change with time once, for all uses until the guard closes, and what
+-- the draws of the others share:
 --
 --     local held <close> = self:hold()
 -- @treturn Hold the guard; the tensors are the current tape's
 function Module:hold()
-  local held = {}
+  local hold = Hold()
   for _, p in ipairs(self:parameters()) do
     local param = p.param
-    if param.mask and not param:redraws() then
+    param.hold = nil
+    if param:redraws() then
+      param.hold = hold
+      table.insert(hold.redrawn, param)
+    elseif param.mask then
       param.held = nil
       param.held = param:tensor()
-      held[param] = param.held
+      hold.tensors[param] = param.held
     end
   end
-  return Hold(held)
+  return hold
 end
 
 --- Training mode: dropout is on and masks are drawn, from the generator.

@@ -1,6 +1,7 @@
 --- A parameter: a shape, its initial distribution, its value on the device, and maybe a mask.
 -- The value is made when the model is initialised or loaded, so a loaded model draws no numbers.
 -- @module nn.param
+local lac = require "lac"
 local class = require "core.class"
 local mask_of = require "nn.mask"
 
@@ -45,13 +46,13 @@ function Param:set_mask(mask)
   if type(mask) == "userdata" then mask = mask_of.fixed(mask) end
   if mask and mask.kind then mask = mask_of.load(mask) end
   if self.mask then self.mask:close() end
-  self.held = nil
+  self.held, self.hold = nil, nil
   self.mask = mask
 end
 
 --- Training mode with a generator for what is drawn, or evaluation mode with nil.
 function Param:set_rng(rng)
-  self.rng, self.held = rng, nil
+  self.rng, self.held, self.hold = rng, nil, nil
 end
 
 --- Whether every use in a time loop gets a weight of its own, so that nothing made of it may leave the loop.
@@ -76,6 +77,37 @@ function Param:pruned()
   local kept <close> = self.mask:binary()
   local product <close> = self.value * kept
   return product + 0
+end
+
+-- Column ranges of a matrix, views of it.
+local function cut(w, cuts)
+  local parts, start = {}, 1
+  for i, width in ipairs(cuts) do
+    parts[i], start = w:slice(2, start, width), start + width
+  end
+  return table.unpack(parts)
+end
+
+--- What products (lac.linear) take: as `tensor`, but where a time loop draws again and again, in a form that is
+-- made for it. Such forms end with the model's hold (nn.module).
+-- @tparam[opt] table cuts widths of column ranges that meet different inputs; then a result for each
+-- @treturn tensor|weights ...
+function Param:weights(cuts)
+  if self.hold and self:redraws() then
+    local shared = self.hold:share(self, cuts)
+    if shared then return self.hold:keep(shared:draw(self.rng)) end
+  end
+  local w = self:tensor()
+  if cuts then return cut(w, cuts) end
+  return w
+end
+
+--- Rows of a matrix, masked where there is a mask: lac.embedding of `tensor`.
+-- @tparam tensor ids
+-- @treturn tensor
+function Param:rows(ids)
+  if self:redraws() then return self.mask:rows(self.value, ids, self.rng) end
+  return lac.embedding(self:tensor(), ids)
 end
 
 return Param

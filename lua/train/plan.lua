@@ -84,7 +84,8 @@ end
 
 local function flatten(value, path, out)
   if type(value) == "table" and getmetatable(value) == nil then
-    for key, item in pairs(value) do flatten(item, path == "" and tostring(key) or path .. "." .. tostring(key), out) end
+    local above = path == "" and "" or path .. "."
+    for key, item in pairs(value) do flatten(item, above .. tostring(key), out) end
     return out
   end
   out[path] = value

@@ -49,17 +49,6 @@ recipe.stage = {
 
 -- Reading --------------------------------------------------------------------------------------------
 
-local function is_part(value)
-  return type(value) == "table" and getmetatable(value) == nil and #value == 0
-end
-
-local function copy(value)
-  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
-  local out = {}
-  for key, item in pairs(value) do out[key] = copy(item) end
-  return out
-end
-
 -- Whether a part chooses another module than the one below it; `usual` is what silence chooses.
 local function renamed(below, above, usual)
   for key, default in pairs {name = usual or false, method = false} do
@@ -71,10 +60,12 @@ end
 -- `above` laid over `below`; `defaults` of this part tell which module silence chooses.
 local function lay(below, above, defaults)
   defaults = type(defaults) == "table" and defaults or {}
-  if not is_part(below) or not is_part(above) or renamed(below, above, defaults.name) then return copy(above) end
-  local out = copy(below)
+  if not config.is_part(below) or not config.is_part(above) or renamed(below, above, defaults.name) then
+    return config.copy(above)
+  end
+  local out = config.copy(below)
   for key, value in pairs(above) do
-    if out[key] == nil then out[key] = copy(value) else out[key] = lay(out[key], value, defaults[key]) end
+    if out[key] == nil then out[key] = config.copy(value) else out[key] = lay(out[key], value, defaults[key]) end
   end
   return out
 end
@@ -91,7 +82,9 @@ end
 
 -- The file that `base = name` means in the recipe at path.
 local function find_base(name, path, installed)
-  if type(name) ~= "string" then error(("%s: base must be the name of a recipe, got a %s"):format(path, type(name)), 0) end
+  if type(name) ~= "string" then
+    error(("%s: base must be the name of a recipe, got a %s"):format(path, type(name)), 0)
+  end
   local here = folder_of(path)
   local tried = {}
   for _, folder in ipairs {here, here .. "/..", installed} do
@@ -264,7 +257,7 @@ local function schema(value, find)
 end
 
 local function check(value, find)
-  local given = copy(value)
+  local given = config.copy(value)
   given.base = nil
   if given.prune == false then given.prune = nil end -- a dense variant of a recipe that prunes
   for _, part in ipairs {"data", "model", "optim", "prune", "eval", "save", "log", "stages"} do

@@ -184,6 +184,21 @@ function Run:reached(sparsity)
   return not self.pruner or stats.reached(sparsity.sparsity, self.cfg.prune.target)
 end
 
+-- Sparsity of every layer, and the mean of all masks as they are: of logits where these are trained.
+function Run:log_masks(sparsity, step, now)
+  local sum, size = 0, 0
+  for _, layer in ipairs(sparsity) do
+    self.events:scalar("prune/sparsity/" .. layer.name, layer.sparsity, step, now)
+  end
+  for _, p in ipairs(self.model:parameters()) do
+    local scope <close> = lac.scope()
+    if p.param.mask then
+      sum, size = sum + p.param.mask:state().tensor:sum():item(), size + p.param:numel()
+    end
+  end
+  if size > 0 then self.events:scalar("prune/all_mask_avg", sum / size, step, now) end
+end
+
 --- Evaluate the validation split; the best model so far is kept.
 -- @treturn boolean false when stopped
 function Run:evaluate(step)
@@ -193,9 +208,7 @@ function Run:evaluate(step)
   local sparsity = stats.of(self.model)
   local value, now = scores[KEEP[cfg.keep]], self.host.time()
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
-  for _, layer in ipairs(self.pruner and sparsity or {}) do
-    self.events:scalar("prune/sparsity/" .. layer.name, layer.sparsity, step, now)
-  end
+  if self.pruner then self:log_masks(sparsity, step, now) end
   local reached = self:reached(sparsity)
   local better = reached and value > self.best.score
   self.journal:write {step = step, val = by_name(scores, cfg.metrics), sparsity = sparsity.sparsity, best = better,

@@ -48,6 +48,10 @@ lac_status lac_tape_open(lac_tape **out, lac_device *device, bool record) {
   return LAC_OK;
 }
 
+void lac_extra_drop(const lac_extra *extra) {
+  if (extra->drop) extra->drop(extra->object);
+}
+
 /* With its node gone, an output that somebody kept is a plain tensor again. */
 static void drop_node(lac_node *node) {
   for (int i = 0; i < LAC_NODE_IN; i++)
@@ -58,6 +62,7 @@ static void drop_node(lac_node *node) {
   }
   for (int i = 0; i < LAC_NODE_SAVED; i++)
     lac_tensor_release(node->saved[i]);
+  lac_extra_drop(&node->extra);
 }
 
 // NOLINTBEGIN(clang-analyzer-unix.Malloc): an entry is off its list, or the list is being cut, so
@@ -66,6 +71,7 @@ static void drop_waiting(waiting *wait) {
   for (size_t i = 0; i < wait->count; i++) {
     lac_tensor_release(wait->parts[i].gy);
     lac_tensor_release(wait->parts[i].x);
+    lac_extra_drop(&wait->parts[i].extra);
   }
   free(wait->parts);
   lac_tensor_release(wait->w);
@@ -115,13 +121,22 @@ bool lac_tape_wants(lac_device *device, lac_tensor *const *in, size_t count) {
   return false;
 }
 
+/* Room for one more node. */
+static lac_status grow_nodes(lac_tape *tape) {
+  if (tape->node_count < tape->node_room) return LAC_OK;
+  const size_t room = tape->node_room ? 2 * tape->node_room : 64;
+  LAC_TRY(lac_realloc(&tape->nodes, room, sizeof *tape->nodes, "the tape"));
+  tape->node_room = room;
+  return LAC_OK;
+}
+
 lac_status lac_tape_record(lac_device *device, const lac_node *node) {
-  if (!lac_tape_wants(device, node->in, LAC_NODE_IN)) return LAC_OK;
+  const bool wanted = lac_tape_wants(device, node->in, LAC_NODE_IN);
   lac_tape *tape = lac_tape_current(device);
-  if (tape->node_count == tape->node_room) {
-    const size_t room = tape->node_room ? 2 * tape->node_room : 64;
-    LAC_TRY(lac_realloc(&tape->nodes, room, sizeof *tape->nodes, "the tape"));
-    tape->node_room = room;
+  const lac_status status = wanted ? grow_nodes(tape) : LAC_OK;
+  if (!wanted || status != LAC_OK) {
+    lac_extra_drop(&node->extra);
+    return status;
   }
   for (int i = 0; i < LAC_NODE_IN; i++)
     if (node->in[i]) lac_tensor_retain(node->in[i]);
@@ -223,35 +238,54 @@ static lac_status find_waiting(lac_tape *tape, lac_parts_rule rule, lac_tensor *
   return LAC_OK;
 }
 
-lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, lac_tensor *gy, lac_tensor *x) {
-  lac_tape *tape = lac_tape_current(lac_tensor_device(w));
-  const lac_part part = {gy, x};
-  waiting *wait;
-  while (tape && !tape->running)
-    tape = tape->parent;
-  if (!tape) return rule(w, &part, 1);
-  LAC_TRY(find_waiting(tape, rule, w, &wait));
-  if (wait->count == wait->room) {
-    const size_t room = wait->room ? 2 * wait->room : 16;
-    LAC_TRY(lac_realloc(&wait->parts, room, sizeof *wait->parts, "the tape"));
-    wait->room = room;
-  }
-  lac_tensor_retain(gy);
-  lac_tensor_retain(x);
-  wait->parts[wait->count++] = part;
+/* The list where a part of w's gradient goes, with room for it. */
+static lac_status prepare_wait(lac_tape *tape, lac_parts_rule rule, lac_tensor *w, waiting **out) {
+  LAC_TRY(find_waiting(tape, rule, w, out));
+  waiting *wait = *out;
+  if (wait->count < wait->room) return LAC_OK;
+  const size_t room = wait->room ? 2 * wait->room : 16;
+  LAC_TRY(lac_realloc(&wait->parts, room, sizeof *wait->parts, "the tape"));
+  wait->room = room;
   return LAC_OK;
 }
 
-/* Run what waits for tensors that share memory with x, or everything for NULL. */
+lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, const lac_part *part) {
+  lac_tape *tape = lac_tape_current(lac_tensor_device(w));
+  waiting *wait = NULL;
+  while (tape && !tape->running)
+    tape = tape->parent;
+  const lac_status status = tape ? prepare_wait(tape, rule, w, &wait) : rule(w, part, 1);
+  if (!wait || status != LAC_OK) {
+    lac_extra_drop(&part->extra);
+    return status;
+  }
+  lac_tensor_retain(part->gy);
+  lac_tensor_retain(part->x);
+  wait->parts[wait->count++] = *part;
+  return LAC_OK;
+}
+
+bool lac_tape_take(lac_parts_rule rule, const lac_tensor *w, lac_part *out) {
+  lac_tape *tape = lac_tape_current(lac_tensor_device(w));
+  while (tape && !tape->running)
+    tape = tape->parent;
+  for (size_t i = 0; tape && i < tape->wait_count; i++) {
+    waiting *wait = &tape->waits[i];
+    if (wait->w != w || wait->rule != rule || wait->count == 0) continue;
+    *out = wait->parts[--wait->count];
+    return true;
+  }
+  return false;
+}
+
+/* Run what waits for tensors that share memory with x, or everything for NULL; the latest first,
+ * which may take earlier ones along. */
 static lac_status settle(lac_tape *tape, const lac_tensor *x) {
-  for (size_t i = 0; i < tape->wait_count;) {
-    if (x && lac_tensor_buffer(tape->waits[i].w) != lac_tensor_buffer(x)) {
-      i++;
-      continue;
-    }
+  for (size_t i = tape->wait_count; i-- > 0;) {
+    if (x && lac_tensor_buffer(tape->waits[i].w) != lac_tensor_buffer(x)) continue;
     waiting due = tape->waits[i]; // taken off the list first
     tape->waits[i] = tape->waits[--tape->wait_count];
-    const lac_status status = due.rule(due.w, due.parts, due.count);
+    const lac_status status = due.count ? due.rule(due.w, due.parts, due.count) : LAC_OK;
     drop_waiting(&due);
     LAC_TRY(status);
   }

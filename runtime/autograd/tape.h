@@ -16,6 +16,14 @@ enum { LAC_NODE_IN = 8, LAC_NODE_OUT = 3, LAC_NODE_SAVED = 4, LAC_NODE_ATTR = 4 
 
 typedef struct lac_tape lac_tape;
 
+/** What a rule needs that is no tensor; drop(object) lets it go. {0} is nothing. */
+typedef struct lac_extra {
+  void *object;
+  void (*drop)(void *object);
+} lac_extra;
+
+void lac_extra_drop(const lac_extra *extra);
+
 /** One recorded operation. Unused places are NULL or zero. */
 typedef struct lac_node {
   /** Add to the gradients of the inputs that require one; outputs without a gradient count as zero.
@@ -27,6 +35,7 @@ typedef struct lac_node {
   lac_tensor *saved[LAC_NODE_SAVED];
   float attr[LAC_NODE_ATTR];
   uint64_t count[LAC_NODE_ATTR];
+  lac_extra extra;
 } lac_node;
 
 /** Open a tape and make it the device's current one. The caller releases it. */
@@ -45,7 +54,8 @@ bool lac_tape_wants(lac_device *device, lac_tensor *const *in, size_t count);
 
 /**
  * Note an operation, if the current tape records and an input requires a gradient; the outputs then
- * require one too. The tape retains what the node names.
+ * require one too. The tape retains what the node names, and takes node->extra over, whether or not
+ * it records.
  *
  * @return LAC_OK; LAC_ENOMEM
  */
@@ -65,6 +75,7 @@ void lac_tape_let_go(lac_tensor *x);
 /** A rule's part of a gradient that may be worked out later, together with others like it. */
 typedef struct lac_part {
   lac_tensor *gy, *x;
+  lac_extra extra;
 } lac_part;
 
 /** Add the parts to w's gradient. */
@@ -73,11 +84,20 @@ typedef lac_status (*lac_parts_rule)(lac_tensor *w, const lac_part *parts, size_
 /**
  * From within a rule: put a part of w's gradient off until w's own rule is due, or the end. A
  * weight used at every time step so gets one large product in place of many small ones. The order
- * of parts is that of the calls. Without a backward in progress the rule runs at once.
+ * of parts is that of the calls. Without a backward in progress the rule runs at once. part->extra
+ * is taken over, the tensors are retained.
  *
  * @return LAC_OK; LAC_ENOMEM; what the rule returns
  */
-lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, lac_tensor *gy, lac_tensor *x);
+lac_status lac_tape_put_off(lac_parts_rule rule, lac_tensor *w, const lac_part *part);
+
+/**
+ * From within a rule whose kernel can do that part as well: take one over that waits under `rule`
+ * for w. The caller releases its tensors and drops its extra.
+ *
+ * @return whether there was one
+ */
+bool lac_tape_take(lac_parts_rule rule, const lac_tensor *w, lac_part *out);
 
 /**
  * Run all rules from the last to the first, starting with a gradient of 1 for `loss`. Gradients add

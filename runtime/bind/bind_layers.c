@@ -1,12 +1,10 @@
 /* Products and layers in Lua, whose arguments are too many for a row: tables name them. */
-#include "bind/bind.h"
+#include "bind/bind_weights.h"
 
 #include "layers/attention.h"
 #include "layers/recurrent.h"
 #include "ops/linear.h"
 #include "ops/matmul.h"
-
-static const char *const WEIGHTS = "lac.weights";
 
 /* y = a:matmul(b) */
 static int l_matmul(lua_State *L) {
@@ -15,13 +13,22 @@ static int l_matmul(lua_State *L) {
   return bind_result(L, lac_matmul(y, a, b));
 }
 
+const char *const BIND_WEIGHTS = "lac.weights";
+
+lac_weights **bind_push_weights(lua_State *L) {
+  lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, BIND_WEIGHTS);
+  return box;
+}
+
 /* Weights at a stack index: a tensor, or what lac.prepare made of one. */
-static lac_tensor *check_weights(lua_State *L, int index, const lac_weights **prepared) {
-  lac_weights **box = luaL_testudata(L, index, WEIGHTS);
-  *prepared = box ? *box : NULL;
+static lac_tensor *check_weights(lua_State *L, int index, lac_weights **weights) {
+  lac_weights **box = luaL_testudata(L, index, BIND_WEIGHTS);
+  *weights = box ? *box : NULL;
   if (!box) return bind_check_tensor(L, index);
   if (!*box) luaL_error(L, "linear: closed weights");
-  return lac_weights_tensor(*box);
+  return (*box)->w;
 }
 
 /* y = x:linear(w [, bias]). The result's box comes first: after the arguments were looked at
@@ -30,7 +37,7 @@ static int l_linear(lua_State *L) {
   lua_settop(L, 3);
   lac_tensor **y = bind_push_tensor(L);
   lac_linear_args args = {.pairs = 1, .x = {bind_check_tensor(L, 1)}};
-  args.w[0] = check_weights(L, 2, &args.prepared[0]);
+  args.w[0] = check_weights(L, 2, &args.weights[0]);
   args.bias = bind_opt_tensor(L, 3);
   return bind_result(L, lac_linear(y, &args));
 }
@@ -51,22 +58,20 @@ static int l_linear_sum(lua_State *L) {
   lac_tensor **y = bind_push_tensor(L);
   for (uint32_t i = 0; i < args.pairs; i++) {
     args.x[i] = bind_check_tensor(L, 2 + 2 * (int)i);
-    args.w[i] = check_weights(L, 3 + 2 * (int)i, &args.prepared[i]);
+    args.w[i] = check_weights(L, 3 + 2 * (int)i, &args.weights[i]);
   }
   return bind_result(L, lac_linear(y, &args));
 }
 
-/* weights = lac.prepare(w): for linear without gradients, while w keeps its values */
+/* weights = lac.prepare(w): for many uses in linear while w keeps its values */
 static int l_prepare(lua_State *L) {
-  lac_weights **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  luaL_setmetatable(L, WEIGHTS);
+  lac_weights **box = bind_push_weights(L);
   bind_try(L, lac_weights_prepare(box, bind_check_tensor(L, 1)));
   return 1;
 }
 
 static int l_close_weights(lua_State *L) {
-  lac_weights **box = luaL_checkudata(L, 1, WEIGHTS);
+  lac_weights **box = luaL_checkudata(L, 1, BIND_WEIGHTS);
   lac_weights *weights = *box;
   *box = NULL;
   lac_weights_release(weights);
@@ -83,14 +88,16 @@ static int l_lstm_cell(lua_State *L) {
   return 2;
 }
 
-/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =]} */
+/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =] [, owners =, members =]} */
 static int l_attention(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const lac_attention_args args = {.query = bind_field_tensor(L, 1, "query", true),
                                    .keys = bind_field_tensor(L, 1, "keys", true),
                                    .values = bind_field_tensor(L, 1, "values", true),
                                    .v = bind_field_tensor(L, 1, "v", true),
-                                   .mask = bind_field_tensor(L, 1, "mask", false)};
+                                   .mask = bind_field_tensor(L, 1, "mask", false),
+                                   .owners = bind_field_tensor(L, 1, "owners", false),
+                                   .members = bind_field_tensor(L, 1, "members", false)};
   lac_tensor **y = bind_push_tensor(L), **w = bind_push_tensor(L);
   bind_try(L, lac_attention_additive(y, w, &args));
   bind_adopt(L, -2);
@@ -110,7 +117,7 @@ void bind_open_layers(lua_State *L) {
                                      {"__close", l_close_weights},
                                      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
-  bind_new_class(L, WEIGHTS, weights);
+  bind_new_class(L, BIND_WEIGHTS, weights);
   luaL_getmetatable(L, BIND_TENSOR);
   luaL_setfuncs(L, methods, 0);
   lua_pop(L, 1);

@@ -68,6 +68,13 @@ void lac_interrupt_arm(lua_State *L) {
   sigaction(SIGINT, &action, NULL);
 }
 
+void lac_interrupt_watch(void) {
+  struct sigaction action = {.sa_handler = note_signal};
+  lac_interrupt_arm(NULL);
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGTERM, &action, NULL);
+}
+
 /* coroutine.resume, which is the upvalue, with the coroutine noted as what runs. The original never
  * raises for what happens inside. */
 static int l_resume(lua_State *L) {

@@ -15,6 +15,12 @@
 void lac_interrupt_arm(lua_State *L);
 
 /**
+ * From now on SIGINT and SIGTERM are only noted, for lac_interrupt_pending(): work that takes long
+ * asks, saves and ends. A second one ends the process.
+ */
+void lac_interrupt_watch(void);
+
+/**
  * Replace coroutine.resume, on the top of the stack, by one that lets Ctrl-C reach the coroutine's
  * code. The interruption goes on in the code that resumed it.
  */

@@ -91,7 +91,7 @@ static int l_arm(lua_State *L) {
 
 static int l_watch(lua_State *L) {
   (void)L;
-  lac_interrupt_arm(NULL);
+  lac_interrupt_watch();
   return 0;
 }
 
@@ -104,7 +104,8 @@ void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
       {"list", l_list},   {"terminal", l_terminal},       {"columns", l_columns},
       {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
-      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch}, {NULL, NULL},
+      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch},
+      {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_pushstring(L, lua_dir);

@@ -15,7 +15,7 @@
  *                             does not say
  *   clock()                   seconds from a clock that only goes forward
  *   memory(bytes) steps(n)    limit what Lua may hold and do; 0 lifts the limit: see budget.h
- *   arm() interrupted()       Ctrl-C: see interrupt.h
+ *   arm() watch() interrupted()  Ctrl-C: see interrupt.h
  * and what lac_prompt_register() adds.
  *
  * @param L        a state whose allocator is lac_budget_alloc

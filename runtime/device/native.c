@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { MAX_NATIVE_BUFFERS = 8, MAX_NATIVE_ARGS = 512 };
+enum { MAX_NATIVE_BUFFERS = 12, MAX_NATIVE_ARGS = 512 };
 
 /*
  * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct

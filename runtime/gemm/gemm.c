@@ -28,6 +28,7 @@ typedef struct gemm_state {
 struct lac_prepared {
   const lac_gemm_provider *by;
   lac_buffer *buffer;
+  bool trans_b;
   uint64_t n, k;
 };
 
@@ -230,19 +231,36 @@ lac_status lac_gemm_prepared(lac_device *device, const lac_gemm_args *g, const l
   if (g->k == 0 || g->alpha == 0) return scale_only(device, g);
   LAC_TRY(get_provider(&provider, device));
   if (!w || w->by != provider) return provider->product(device, g);
-  assert(g->trans_b && w->n == g->n && w->k == g->k);
-  return provider->product_prepared(device, g, w->buffer);
+  assert(g->trans_b == w->trans_b && w->n == g->n && w->k == g->k);
+  return provider->product_prepared(device, g, w->buffer, NULL);
 }
 
-lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *w, uint64_t n,
-                            uint64_t k) {
+lac_status lac_gemm_masks(lac_device *device, bool *out) {
+  const lac_gemm_provider *provider;
+  LAC_TRY(get_provider(&provider, device));
+  *out = provider->prepare != NULL;
+  return LAC_OK;
+}
+
+lac_status lac_gemm_masked(lac_device *device, const lac_gemm_args *g, const lac_prepared *w,
+                           const lac_words *mask) {
+  bool idle;
+  LAC_TRY(check_args(g, &idle));
+  if (idle) return LAC_OK;
+  if (g->k == 0 || g->alpha == 0) return scale_only(device, g);
+  assert(g->trans_b == w->trans_b && w->n == g->n && w->k == g->k);
+  return w->by->product_prepared(device, g, w->buffer, mask);
+}
+
+lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *b,
+                            bool trans_b, uint64_t n, uint64_t k) {
   const lac_gemm_provider *provider;
   lac_prepared *made = NULL;
   LAC_TRY(get_provider(&provider, device));
   if (provider->prepare && n > 0 && k > 0) {
     LAC_TRY(lac_alloc(&made, 1, sizeof *made, "prepared weights"));
-    *made = (lac_prepared){.by = provider, .n = n, .k = k};
-    const lac_status status = provider->prepare(&made->buffer, device, w, n, k);
+    *made = (lac_prepared){.by = provider, .trans_b = trans_b, .n = n, .k = k};
+    const lac_status status = provider->prepare(&made->buffer, device, b, trans_b, n, k);
     if (status != LAC_OK) {
       free(made);
       return status;

@@ -32,9 +32,18 @@ typedef struct lac_gemm_args {
   uint64_t stride_a, stride_b, stride_c; /* elements between products; 0 repeats A or B */
 } lac_gemm_args;
 
-/** Weights in the form a provider likes best for y = x W^T; made once, used while W keeps its
- * value. */
+/** Weights in the form a provider likes best as B of a product; made once, used while they keep
+ * their value. */
 typedef struct lac_prepared lac_prepared;
+
+/**
+ * A mask of prepared weights: 32-bit words from `first` on, one for 32 outputs and an input. Bit j
+ * of word [p * k + i] is set where output 32 p + j counts at input i.
+ */
+typedef struct lac_words {
+  lac_buffer *buffer;
+  uint64_t first;
+} lac_words;
 
 /** One way to compute products: a row in gemm.c. */
 typedef struct lac_gemm_provider {
@@ -45,12 +54,13 @@ typedef struct lac_gemm_provider {
   lac_status (*probe)(lac_device *device);
   /** Enqueue; m, n, k, batch > 0 and alpha != 0. Serves single products as a batch of one. */
   lac_status (*product)(lac_device *device, const lac_gemm_args *args);
-  /** Weights W [n, k] for products with trans_b; n, k > 0. NULL: the provider has no such form. */
-  lac_status (*prepare)(lac_buffer **out, lac_device *device, const lac_matrix *w, uint64_t n,
-                        uint64_t k);
-  /** product() with the buffer that prepare() gave; args->b is still the weights. */
+  /** B of products with these trans_b, n and k, all > 0. NULL: the provider has no such form. */
+  lac_status (*prepare)(lac_buffer **out, lac_device *device, const lac_matrix *b, bool trans_b,
+                        uint64_t n, uint64_t k);
+  /** product() with the buffer that prepare() gave; args->b is still the weights. With mask (or
+   * NULL) only some of them count, see lac_gemm_masked(). */
   lac_status (*product_prepared)(lac_device *device, const lac_gemm_args *args,
-                                 lac_buffer *prepared);
+                                 lac_buffer *prepared, const lac_words *mask);
   /** Drop what the provider's library keeps of devices; on the end of a device it served. Or NULL.
    */
   void (*close)(void);
@@ -96,19 +106,26 @@ lac_status lac_gemm_try(const lac_gemm_provider *provider, lac_device *device);
 const char *const *lac_gemm_providers(void);
 
 /**
- * Prepare weights W [n, k] for many small products y = x W^T. Waits for nothing: the weights may
- * still be being computed. They take about as much memory again.
+ * Prepare weights for many small products of which they are B: [n, k] with trans_b, else [k, n].
+ * Waits for nothing: the weights may still be being computed. They take about as much memory again.
  *
  * @param[out] out  released with lac_gemm_release(); NULL when the device's provider has no such
  * form
  * @return LAC_OK; LAC_EDEVICE; LAC_ENOMEM
  */
-lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *w, uint64_t n,
-                            uint64_t k);
+lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *b,
+                            bool trans_b, uint64_t n, uint64_t k);
 
-/** lac_gemm with args->b = the weights `w` was made from (trans_b true); w may be NULL. */
+/** lac_gemm with args->b = the weights `w` was made from, and the same trans_b; w may be NULL. */
 lac_status lac_gemm_prepared(lac_device *device, const lac_gemm_args *args, const lac_prepared *w);
 void lac_gemm_release(lac_prepared *w);
+
+/** Whether the device's provider prepares weights, and so can mask them. */
+lac_status lac_gemm_masks(lac_device *device, bool *out);
+
+/** lac_gemm_prepared with the weights where `mask` has a bit, and 0 elsewhere. w is not NULL. */
+lac_status lac_gemm_masked(lac_device *device, const lac_gemm_args *args, const lac_prepared *w,
+                           const lac_words *mask);
 
 /** The device's host threads, for native kernels that share their work out. Borrowed. */
 lac_status lac_gemm_workers(lac_device *device, lac_workers **out);

@@ -18,7 +18,10 @@ typedef struct host_job {
   lac_gemm_args g;
   lac_workers *workers;
   float *a, *b, *c;
-  float *panels; // packed weights
+  float *panels;   // packed weights
+  uint32_t *words; // their mask
+  uint64_t first_word;
+  bool masked;
   uint32_t parts;
 } host_job;
 
@@ -57,8 +60,9 @@ static uint64_t panel_cut(const host_job *job, uint32_t part) {
 
 static void fill_part(void *arg, uint32_t part) {
   const host_job *job = arg;
-  lac_packed_fill(job->panels, job->b, job->g.b.ld, job->g.n, job->g.k, panel_cut(job, part),
-                  panel_cut(job, part + 1));
+  const uint64_t ld = job->g.b.ld;
+  lac_packed_fill(job->panels, job->b, job->g.trans_b ? ld : 1, job->g.trans_b ? 1 : ld, job->g.n,
+                  job->g.k, panel_cut(job, part), panel_cut(job, part + 1));
 }
 
 static void run_prepare(void *args) {
@@ -68,14 +72,14 @@ static void run_prepare(void *args) {
   lac_workers_run(job->workers, fill_part, job, job->parts);
 }
 
-static lac_status prepare(lac_buffer **out, lac_device *device, const lac_matrix *w, uint64_t n,
-                          uint64_t k) {
-  host_job job = {.g = {.n = n, .k = k, .b = *w}};
+static lac_status prepare(lac_buffer **out, lac_device *device, const lac_matrix *b, bool trans_b,
+                          uint64_t n, uint64_t k) {
+  host_job job = {.g = {.trans_b = trans_b, .n = n, .k = k, .b = *b}};
   lac_buffer *panels;
   LAC_TRY(lac_gemm_workers(device, &job.workers));
   LAC_TRY(lac_buffer_new(&panels, device, lac_packed_panels(n) * LAC_PANEL * k * sizeof(float),
                          "packed weights"));
-  lac_buffer *const buffers[] = {w->buffer, panels};
+  lac_buffer *const buffers[] = {b->buffer, panels};
   static const size_t slots[] = {offsetof(host_job, b), offsetof(host_job, panels)};
   const lac_status status =
       lac_device_native(device, "gemm pack", run_prepare, &job, sizeof job, buffers, slots, 2);
@@ -99,6 +103,7 @@ static void multiply_panels(void *arg, uint32_t part) {
                              .x_row = g->trans_a ? 1 : g->a.ld,
                              .x_col = g->trans_a ? g->a.ld : 1,
                              .panels = job->panels,
+                             .words = job->masked ? job->words + job->first_word : NULL,
                              .y = job->c,
                              .y_row = g->c.ld};
   lac_packed_product(&p, panel_cut(job, part), panel_cut(job, part + 1));
@@ -120,16 +125,16 @@ static void run_prepared(void *args) {
   lac_workers_run(job->workers, multiply_panels, job, job->parts);
 }
 
-static lac_status product_prepared(lac_device *device, const lac_gemm_args *g,
-                                   lac_buffer *prepared) {
-  if (g->m > PACKED_ROWS_MAX || g->batch > 1) return product(device, g);
-  host_job job = {.g = *g};
+static lac_status product_prepared(lac_device *device, const lac_gemm_args *g, lac_buffer *prepared,
+                                   const lac_words *mask) {
+  if (!mask && (g->m > PACKED_ROWS_MAX || g->batch > 1)) return product(device, g);
+  host_job job = {.g = *g, .masked = mask != NULL, .first_word = mask ? mask->first : 0};
   LAC_TRY(lac_gemm_workers(device, &job.workers));
-  lac_buffer *const buffers[] = {g->a.buffer, prepared, g->c.buffer};
+  lac_buffer *const buffers[] = {g->a.buffer, prepared, g->c.buffer, mask ? mask->buffer : NULL};
   static const size_t slots[] = {offsetof(host_job, a), offsetof(host_job, panels),
-                                 offsetof(host_job, c)};
-  return lac_device_native(device, "gemm packed", run_prepared, &job, sizeof job, buffers, slots,
-                           3);
+                                 offsetof(host_job, c), offsetof(host_job, words)};
+  return lac_device_native(device, mask ? "gemm masked" : "gemm packed", run_prepared, &job,
+                           sizeof job, buffers, slots, mask ? 4 : 3);
 }
 
 const lac_gemm_provider lac_gemm_host = {.name = "host",

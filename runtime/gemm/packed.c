@@ -25,7 +25,7 @@
 #include <immintrin.h>
 #endif
 
-enum { DEPTH = 256, ROWS_MAX = 64, TILE_ROWS_MAX = 13 };
+enum { DEPTH = 256, ROWS_MAX = 64 };
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -36,6 +36,8 @@ enum { DEPTH = 256, ROWS_MAX = 64, TILE_ROWS_MAX = 13 };
 #if defined(__x86_64__)
 typedef float vec16 __attribute__((vector_size(64)));
 typedef float vec8 __attribute__((vector_size(32)));
+typedef int32_t int8 __attribute__((vector_size(32)));
+#define BITS8 ((int8){1, 2, 4, 8, 16, 32, 64, 128})
 
 #define TILE tile_avx512
 #define BODY body_avx512
@@ -45,6 +47,8 @@ typedef float vec8 __attribute__((vector_size(32)));
 #define ACROSS 2
 #define ROWS 13
 #define FMA(a, b, c) (vec16) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#define ADD add_avx512
+#define KEEP(a, bits) (vec16) _mm512_maskz_mov_ps((__mmask16)(bits), (__m512)(a))
 #include "gemm/packed_tile.inc"
 
 #define TILE tile_avx2
@@ -55,10 +59,14 @@ typedef float vec8 __attribute__((vector_size(32)));
 #define ACROSS 2
 #define ROWS 6
 #define FMA(a, b, c) (vec8) _mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
+#define ADD add_avx2
+#define KEEP(a, bits) (vec8)((int8)(a) & ((((int8){0} + (int32_t)(bits)) & BITS8) == BITS8))
 #include "gemm/packed_tile.inc"
 #endif
 
 typedef float vec4 __attribute__((vector_size(16)));
+typedef int32_t int4 __attribute__((vector_size(16)));
+#define BITS4 ((int4){1, 2, 4, 8})
 
 #define TILE tile_plain
 #define BODY body_plain
@@ -68,6 +76,8 @@ typedef float vec4 __attribute__((vector_size(16)));
 #define ACROSS 2
 #define ROWS 6
 #define FMA(a, b, c) ((a) * (b) + (c))
+#define ADD add_plain
+#define KEEP(a, bits) (vec4)((int4)(a) & ((((int4){0} + (int32_t)(bits)) & BITS4) == BITS4))
 #include "gemm/packed_tile.inc"
 
 bool lac_packed_has(lac_packed_kind kind) {
@@ -79,18 +89,13 @@ bool lac_packed_has(lac_packed_kind kind) {
   return kind == LAC_PACKED_BEST || kind == LAC_PACKED_PLAIN;
 }
 
-typedef struct tile_kind {
-  uint32_t rows; // in the largest tile
-  void (*tile)(uint32_t rows, const float *x, const float *w, uint64_t depth, float *sums);
-} tile_kind;
-
-static const tile_kind *pick_kind(lac_packed_kind wanted) {
-  static const tile_kind kinds[LAC_PACKED_KINDS] = {
+const lac_tile *lac_packed_tile(lac_packed_kind wanted) {
+  static const lac_tile kinds[LAC_PACKED_KINDS] = {
 #if defined(__x86_64__)
-    [LAC_PACKED_AVX512] = {13, tile_avx512},
-    [LAC_PACKED_AVX2] = {6, tile_avx2},
+    [LAC_PACKED_AVX512] = {13, tile_avx512, add_avx512},
+    [LAC_PACKED_AVX2] = {6, tile_avx2, add_avx2},
 #endif
-    [LAC_PACKED_PLAIN] = {6, tile_plain},
+    [LAC_PACKED_PLAIN] = {6, tile_plain, add_plain},
   };
   for (uint32_t i = LAC_PACKED_BEST + 1; wanted == LAC_PACKED_BEST; i++)
     if (lac_packed_has((lac_packed_kind)i)) wanted = (lac_packed_kind)i;
@@ -101,19 +106,24 @@ uint64_t lac_packed_panels(uint64_t n) {
   return (n + LAC_PANEL - 1) / LAC_PANEL;
 }
 
-void lac_packed_fill(float *panels, const float *w, uint64_t ld, uint64_t n, uint64_t k,
-                     uint64_t first, uint64_t end) {
+void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
+                     uint64_t k, uint64_t first, uint64_t end) {
   enum { CHUNK = 16 }; // a cache line of each row of w at a time
   for (uint64_t panel = first; panel < end; panel++) {
     float *to = panels + panel * LAC_PANEL * k;
-    const float *from = w + panel * LAC_PANEL * ld;
+    const float *from = w + panel * LAC_PANEL * w_out;
     const uint64_t outputs = n - panel * LAC_PANEL < LAC_PANEL ? n - panel * LAC_PANEL : LAC_PANEL;
     if (outputs < LAC_PANEL) memset(to, 0, k * LAC_PANEL * sizeof *to);
+    if (w_out == 1) {
+      for (uint64_t i = 0; i < k; i++)
+        memcpy(to + i * LAC_PANEL, from + i * w_in, outputs * sizeof *to);
+      continue;
+    }
     for (uint64_t i0 = 0; i0 < k; i0 += CHUNK) {
       const uint64_t i1 = i0 + CHUNK < k ? i0 + CHUNK : k;
       for (uint64_t j = 0; j < outputs; j++)
         for (uint64_t i = i0; i < i1; i++)
-          to[i * LAC_PANEL + j] = from[j * ld + i];
+          to[i * LAC_PANEL + j] = from[j * w_out + i];
     }
   }
 }
@@ -150,11 +160,11 @@ static void store_tile(float *y, uint64_t y_row, const float *sums, uint32_t row
 
 /* One block: rows row0 .. row0 + rows - 1 of y, inputs k0 .. k0 + depth - 1, all panels asked for.
  */
-static void multiply_block(const lac_packed_args *p, const tile_kind *best, uint64_t row0,
+static void multiply_block(const lac_packed_args *p, const lac_tile *best, uint64_t row0,
                            uint32_t rows, uint64_t k0, uint64_t depth, uint64_t first,
                            uint64_t end) {
   _Alignas(64) float x[ROWS_MAX * DEPTH];
-  _Alignas(64) float sums[TILE_ROWS_MAX * LAC_PANEL];
+  _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL];
   // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): every kind has rows
   const uint32_t tiles = (rows + best->rows - 1) / best->rows;
   for (uint32_t t = 0; t < tiles; t++) {
@@ -170,9 +180,10 @@ static void multiply_block(const lac_packed_args *p, const tile_kind *best, uint
   for (uint64_t panel = first; panel < end; panel++) {
     const uint64_t left = p->n - panel * LAC_PANEL, outputs = left < LAC_PANEL ? left : LAC_PANEL;
     const float *w = p->panels + (panel * p->k + k0) * LAC_PANEL;
+    const uint32_t *words = p->words ? p->words + panel * p->k + k0 : NULL;
     for (uint32_t t = 0; t < tiles; t++) {
       const uint32_t top = tile_row(rows, tiles, t), height = tile_row(rows, tiles, t + 1) - top;
-      best->tile(height, x + top * depth, w, depth, sums);
+      best->multiply(height, x + top * depth, w, words, depth, sums);
       store_tile(p->y + (row0 + top) * p->y_row + panel * LAC_PANEL, p->y_row, sums, height,
                  outputs, p->alpha, beta);
     }
@@ -180,7 +191,7 @@ static void multiply_block(const lac_packed_args *p, const tile_kind *best, uint
 }
 
 void lac_packed_product(const lac_packed_args *p, uint64_t first, uint64_t end) {
-  const tile_kind *best = pick_kind(p->kind);
+  const lac_tile *best = lac_packed_tile(p->kind);
   for (uint64_t row = 0; row < p->m; row += ROWS_MAX)
     for (uint64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
       const uint32_t rows = p->m - row < ROWS_MAX ? (uint32_t)(p->m - row) : ROWS_MAX;

@@ -16,9 +16,10 @@ enum { LAC_PANEL = 32 };
 /** Panels that n outputs need; each holds LAC_PANEL * k floats. */
 uint64_t lac_packed_panels(uint64_t n);
 
-/** Fill panels first .. end - 1 from w (n rows of k, ld apart). */
-void lac_packed_fill(float *panels, const float *w, uint64_t ld, uint64_t n, uint64_t k,
-                     uint64_t first, uint64_t end);
+/** Fill panels first .. end - 1 from w: the weight of output j and input i at j * w_out + i * w_in,
+ * one of which is 1. */
+void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
+                     uint64_t k, uint64_t first, uint64_t end);
 
 /** The instructions that a product is compiled for. */
 typedef enum lac_packed_kind {
@@ -32,6 +33,21 @@ typedef enum lac_packed_kind {
 /** Whether this processor has the instructions. */
 bool lac_packed_has(lac_packed_kind kind);
 
+enum { LAC_TILE_ROWS_MAX = 13 };
+
+/** The innermost pieces, for products with loops of their own. */
+typedef struct lac_tile {
+  uint32_t rows; /* in the largest tile, at most LAC_TILE_ROWS_MAX */
+  /** sums[row][output] = sum over i < depth of x[i][row] w[i][output], both without gaps. With
+   * words (or NULL) only outputs whose bit is set in words[i] count. */
+  void (*multiply)(uint32_t rows, const float *x, const float *w, const uint32_t *words,
+                   uint64_t depth, float *sums);
+  /** all += sums; kept += sums where words[row] has the output's bit. */
+  void (*add)(uint32_t rows, const uint32_t *words, const float *sums, float *kept, float *all);
+} lac_tile;
+
+const lac_tile *lac_packed_tile(lac_packed_kind kind);
+
 /** y = alpha * op(x) W^T + beta * y. */
 typedef struct lac_packed_args {
   lac_packed_kind kind;
@@ -40,7 +56,8 @@ typedef struct lac_packed_args {
   const float *x;    /* element (row, i) at row * x_row + i * x_col */
   uint64_t x_row, x_col;
   const float *panels;
-  float *y; /* [m, n], rows y_row apart */
+  const uint32_t *words; /* NULL, or at [panel][i] a bit per output: a weight without it is 0 */
+  float *y;              /* [m, n], rows y_row apart */
   uint64_t y_row;
 } lac_packed_args;
 

@@ -1,4 +1,7 @@
 /*
+ * Packed weights have a form for y = x w^T and, made when backward first asks, one for gx = gy w.
+ * A node keeps the forms that its products went through.
+ *
  * The result starts as add + bias (or is left to the first product), then every product adds to it
  * in place. Inputs with more than two dimensions are seen as [rows, k]; their views share memory
  * and gradient.
@@ -14,39 +17,20 @@
 
 enum { BIAS = 2 * LAC_LINEAR_PAIRS, ADD = BIAS + 1, ROWS_EACH = 64 };
 
-struct lac_weights {
-  lac_tensor *w;
-  lac_prepared *prepared; /* NULL where the provider has no such form */
-};
+typedef struct packed_weights {
+  lac_weights base;
+  lac_prepared *forward, *back; /* NULL where not made, or where the provider has no such form */
+} packed_weights;
 
-lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w) {
-  lac_weights *weights;
-  LAC_TRY(lac_op_check("prepare", "w", w, LAC_F32, NULL));
-  if (lac_tensor_shape(w)->rank != 2 || lac_tensor_stride(w, 1) != 1)
-    return lac_fail(LAC_ESHAPE, "prepare: weights must be [n, k] with whole rows");
-  LAC_TRY(lac_alloc(&weights, 1, sizeof *weights, "prepared weights"));
-  const lac_matrix matrix = {lac_tensor_buffer(w), lac_tensor_offset(w), lac_tensor_stride(w, 0)};
-  const lac_status status =
-      lac_gemm_prepare(&weights->prepared, lac_tensor_device(w), &matrix,
-                       lac_tensor_shape(w)->dim[0], lac_tensor_shape(w)->dim[1]);
-  if (status != LAC_OK) {
-    free(weights);
-    return status;
-  }
-  weights->w = lac_tensor_retain(w);
-  *out = weights;
-  return LAC_OK;
+lac_matrix lac_rows_matrix(const lac_tensor *x) {
+  const uint64_t width = lac_tensor_shape(x)->dim[1], stride = lac_tensor_stride(x, 0);
+  return (lac_matrix){lac_tensor_buffer(x), lac_tensor_offset(x), stride < width ? width : stride};
 }
 
-void lac_weights_release(lac_weights *weights) {
-  if (!weights) return;
-  lac_gemm_release(weights->prepared);
-  lac_tensor_release(weights->w);
-  free(weights);
-}
-
-lac_tensor *lac_weights_tensor(const lac_weights *weights) {
-  return weights->w;
+static bool has_whole_rows(const lac_tensor *x) {
+  const lac_shape *shape = lac_tensor_shape(x);
+  return shape->rank == 2 && lac_tensor_stride(x, 1) == 1 &&
+         (shape->dim[0] <= 1 || lac_tensor_stride(x, 0) >= shape->dim[1]);
 }
 
 /* gy summed over rows, added to gbias */
@@ -94,14 +78,7 @@ static lac_status add_weight_part(lac_tensor *w, lac_tensor *gy, lac_tensor *x) 
   return status;
 }
 
-static lac_status add_weight_parts_apart(lac_tensor *w, const lac_part *parts, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    LAC_TRY(add_weight_part(w, parts[i].gy, parts[i].x));
-  return LAC_OK;
-}
-
-/* Copy the rows of all gy, or of all x, below each other. */
-static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
+lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
   const lac_tensor *first = of_x ? parts[0].x : parts[0].gy;
   const uint64_t width = lac_tensor_shape(first)->dim[1];
   lac_shape shape = {2, {0, width}};
@@ -116,7 +93,12 @@ static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t cou
     const uint64_t height = lac_tensor_shape(part)->dim[0];
     status = lac_tensor_slice(&rows, stack, 0, at, height);
     if (status != LAC_OK) break;
-    status = lac_tensor_copy(rows, part);
+    lac_tensor *dense;
+    status = lac_contiguous(&dense, part);
+    if (status == LAC_OK) {
+      status = lac_tensor_copy(rows, dense);
+      lac_tensor_release(dense);
+    }
     lac_tensor_release(rows);
     at += height;
   }
@@ -130,26 +112,115 @@ static lac_status stack_rows(lac_tensor **out, const lac_part *parts, size_t cou
 /* gw += sum of gy_i^T x_i, as one product over the rows of all: a weight that served many time
  * steps is then read and written once. */
 static lac_status add_weight_parts(lac_tensor *w, const lac_part *parts, size_t count) {
-  bool whole = count > 1;
-  for (size_t i = 0; i < count; i++)
-    whole = whole && lac_tensor_is_contiguous(parts[i].x) && lac_tensor_is_contiguous(parts[i].gy);
-  if (!whole) return add_weight_parts_apart(w, parts, count);
+  if (count == 1) return add_weight_part(w, parts[0].gy, parts[0].x);
   lac_tensor *gy = NULL, *x = NULL;
-  lac_status status = stack_rows(&gy, parts, count, false);
-  if (status == LAC_OK) status = stack_rows(&x, parts, count, true);
+  lac_status status = lac_stack_parts(&gy, parts, count, false);
+  if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);
   if (status == LAC_OK) status = add_weight_part(w, gy, x);
   lac_tensor_release(gy);
   lac_tensor_release(x);
   return status;
 }
 
+/* c = a w^T + beta c (trans) or a w + beta c, through a packed form */
+static lac_status multiply_packed(lac_tensor *c, float beta, const lac_tensor *a,
+                                  const lac_tensor *w, bool trans, const lac_prepared *form) {
+  const lac_gemm_args args = {.trans_b = trans,
+                              .m = lac_tensor_shape(c)->dim[0],
+                              .n = lac_tensor_shape(c)->dim[1],
+                              .k = lac_tensor_shape(w)->dim[trans],
+                              .alpha = 1,
+                              .beta = beta,
+                              .a = lac_rows_matrix(a),
+                              .b = lac_rows_matrix(w),
+                              .c = lac_rows_matrix(c),
+                              .batch = 1};
+  return lac_gemm_prepared(lac_tensor_device(c), &args, form);
+}
+
+static lac_status packed_apply(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x) {
+  const packed_weights *packed = (const packed_weights *)weights;
+  return multiply_packed(y, beta, x, weights->w, true, packed->forward);
+}
+
+static lac_status packed_apply_back(lac_weights *weights, lac_tensor *gx, float beta,
+                                    lac_tensor *gy) {
+  packed_weights *packed = (packed_weights *)weights;
+  lac_tensor *w = weights->w;
+  const lac_shape *shape = lac_tensor_shape(w);
+  const lac_matrix matrix = lac_rows_matrix(w);
+  if (!packed->back)
+    LAC_TRY(lac_gemm_prepare(&packed->back, lac_tensor_device(w), &matrix, false, shape->dim[1],
+                             shape->dim[0]));
+  return multiply_packed(gx, beta, gy, w, false, packed->back);
+}
+
+static lac_status packed_add_gradient(lac_weights *weights, lac_tensor *gy, lac_tensor *x) {
+  const lac_part part = {.gy = gy, .x = x};
+  return lac_tape_put_off(add_weight_parts, weights->w, &part);
+}
+
+static void packed_release(lac_weights *weights) {
+  packed_weights *packed = (packed_weights *)weights;
+  lac_gemm_release(packed->forward);
+  lac_gemm_release(packed->back);
+  lac_tensor_release(weights->w);
+  free(packed);
+}
+
+lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w) {
+  static const lac_weights_kind kind = {packed_apply, packed_apply_back, packed_add_gradient,
+                                        packed_release};
+  packed_weights *packed;
+  LAC_TRY(lac_op_check("prepare", "w", w, LAC_F32, NULL));
+  if (!has_whole_rows(w))
+    return lac_fail(LAC_ESHAPE, "prepare: weights must be [n, k] with whole rows");
+  LAC_TRY(lac_alloc(&packed, 1, sizeof *packed, "prepared weights"));
+  const lac_matrix matrix = lac_rows_matrix(w);
+  const lac_shape *shape = lac_tensor_shape(w);
+  const lac_status status = lac_gemm_prepare(&packed->forward, lac_tensor_device(w), &matrix, true,
+                                             shape->dim[0], shape->dim[1]);
+  if (status != LAC_OK) {
+    free(packed);
+    return status;
+  }
+  packed->base = (lac_weights){&kind, 1, lac_tensor_retain(w)};
+  *out = &packed->base;
+  return LAC_OK;
+}
+
+lac_weights *lac_weights_retain(lac_weights *weights) {
+  weights->refs++;
+  return weights;
+}
+
+void lac_weights_release(lac_weights *weights) {
+  if (weights && --weights->refs == 0) weights->kind->release(weights);
+}
+
+/* One pair's gradients; weights may be NULL. */
+static lac_status pair_backward(lac_weights *weights, lac_tensor *gy, lac_tensor *x,
+                                lac_tensor *w) {
+  if (lac_tensor_requires_grad(x)) {
+    lac_tensor *gx;
+    bool fresh;
+    LAC_TRY(lac_tensor_borrow_fresh_grad(&gx, &fresh, x));
+    const float beta = fresh ? 0.0f : 1.0f;
+    LAC_TRY(weights ? weights->kind->apply_back(weights, gx, beta, gy)
+                    : lac_product(gx, beta, gy, w));
+  }
+  if (!lac_tensor_requires_grad(w)) return LAC_OK;
+  if (weights) return weights->kind->add_gradient(weights, gy, x);
+  const lac_part part = {.gy = gy, .x = x};
+  return lac_tape_put_off(add_weight_parts, w, &part);
+}
+
+/* extra: an array of LAC_LINEAR_PAIRS lac_weights, each may be NULL; or nothing */
 static lac_status linear_backward(const lac_node *node) {
   lac_tensor *gy = lac_tensor_grad(node->out[0]), *gbias, *gadd;
-  for (uint32_t i = 0; i < node->count[0]; i++) {
-    lac_tensor *x = node->in[2 * i], *w = node->in[2 * i + 1];
-    if (lac_tensor_requires_grad(x)) LAC_TRY(add_product_to_grad(x, gy, w));
-    if (lac_tensor_requires_grad(w)) LAC_TRY(lac_tape_put_off(add_weight_parts, w, gy, x));
-  }
+  lac_weights *const *weights = node->extra.object;
+  for (uint32_t i = 0; i < node->count[0]; i++)
+    LAC_TRY(pair_backward(weights ? weights[i] : NULL, gy, node->in[2 * i], node->in[2 * i + 1]));
   if (node->in[BIAS] && lac_tensor_requires_grad(node->in[BIAS])) {
     LAC_TRY(lac_tensor_borrow_grad(&gbias, node->in[BIAS]));
     LAC_TRY(add_column_sums(gbias, gy));
@@ -162,35 +233,47 @@ static lac_status linear_backward(const lac_node *node) {
 }
 
 static lac_status launch_start(lac_tensor *y, lac_tensor *bias, lac_tensor *add) {
-  const uint64_t count = lac_tensor_numel(y);
+  const uint64_t n = lac_tensor_shape(y)->dim[1];
   lac_launch run = lac_launch_new(lac_tensor_device(y), "linear", "linear_start");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, bias ? bias : y);
   lac_arg_tensor(&run, add ? add : y);
-  lac_arg_u64(&run, count);
-  lac_arg_u64(&run, lac_tensor_shape(y)->dim[1]);
+  lac_arg_u64(&run, n);
   lac_arg_u32(&run, bias != NULL);
   lac_arg_u32(&run, add != NULL);
-  lac_launch_items(&run, count);
+  lac_launch_items2(&run, n, lac_tensor_shape(y)->dim[0]);
   return lac_launch_run(&run);
 }
 
-/* y += x w^T through prepared weights */
-static lac_status add_prepared(lac_tensor *y, float beta, const lac_tensor *x,
-                               const lac_weights *weights) {
-  const lac_tensor *w = weights->w;
-  const lac_gemm_args args = {
-      .trans_b = true,
-      .m = lac_tensor_shape(y)->dim[0],
-      .n = lac_tensor_shape(y)->dim[1],
-      .k = lac_tensor_shape(w)->dim[1],
-      .alpha = 1,
-      .beta = beta,
-      .a = {lac_tensor_buffer(x), lac_tensor_offset(x), lac_tensor_stride(x, 0)},
-      .b = {lac_tensor_buffer(w), lac_tensor_offset(w), lac_tensor_stride(w, 0)},
-      .c = {lac_tensor_buffer(y), lac_tensor_offset(y), lac_tensor_shape(y)->dim[1]},
-      .batch = 1};
-  return lac_gemm_prepared(lac_tensor_device(y), &args, weights->prepared);
+/* y = x_i w_i^T + beta y */
+static lac_status multiply_pair(lac_tensor *y, float beta, const lac_linear_args *m, uint32_t i) {
+  lac_tensor *wt;
+  if (m->weights[i]) return m->weights[i]->kind->apply(m->weights[i], y, beta, m->x[i]);
+  LAC_TRY(lac_tensor_transpose(&wt, m->w[i], 0, 1));
+  const lac_status status = lac_product(y, beta, m->x[i], wt);
+  lac_tensor_release(wt);
+  return status;
+}
+
+static void drop_weights(void *object) {
+  lac_weights **weights = object;
+  for (int i = 0; i < LAC_LINEAR_PAIRS; i++)
+    lac_weights_release(weights[i]);
+  free(weights);
+}
+
+/* What backward needs of the forms, or nothing where there are none. */
+static lac_status keep_weights(lac_extra *out, const lac_linear_args *m) {
+  lac_weights **kept;
+  bool any = false;
+  for (uint32_t i = 0; i < m->pairs; i++)
+    any = any || m->weights[i];
+  if (!any) return LAC_OK;
+  LAC_TRY(lac_alloc(&kept, LAC_LINEAR_PAIRS, sizeof *kept, "a linear map's record"));
+  for (uint32_t i = 0; i < m->pairs; i++)
+    kept[i] = m->weights[i] ? lac_weights_retain(m->weights[i]) : NULL;
+  *out = (lac_extra){kept, drop_weights};
+  return LAC_OK;
 }
 
 /* All inputs as matrices: y = sum x_i w_i^T + bias + add, recorded. */
@@ -209,17 +292,11 @@ static lac_status apply(lac_tensor **out, const lac_linear_args *m, const lac_sh
     beta = 1;
   }
   for (uint32_t i = 0; i < m->pairs && status == LAC_OK; i++, beta = 1) {
-    lac_tensor *wt;
     node.in[2 * i] = m->x[i];
     node.in[2 * i + 1] = m->w[i];
-    if (m->prepared[i] && lac_tensor_stride(m->x[i], 1) == 1) {
-      status = add_prepared(y, beta, m->x[i], m->prepared[i]);
-      continue;
-    }
-    status = lac_tensor_transpose(&wt, m->w[i], 0, 1);
-    if (status == LAC_OK) status = lac_product(y, beta, m->x[i], wt);
-    if (status == LAC_OK) lac_tensor_release(wt);
+    status = multiply_pair(y, beta, m, i);
   }
+  if (status == LAC_OK) status = keep_weights(&node.extra, m);
   return lac_op_finish(out, y, status, &node);
 }
 
@@ -250,10 +327,13 @@ static lac_status plan(const lac_linear_args *args, lac_shape *shape) {
   return LAC_OK;
 }
 
-/* x seen as [rows, k], with its own record where it has to be copied. */
-static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64_t cols) {
+/* x seen as [rows, k], with its own record where it has to be copied; forms of weights want whole
+ * rows. */
+static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64_t cols,
+                          bool whole_rows) {
   const lac_shape flat = {2, {rows, cols}};
-  if (lac_tensor_shape(x)->rank == 2) return lac_as_matrix(out, x);
+  if (lac_tensor_shape(x)->rank == 2 && (!whole_rows || has_whole_rows(x)))
+    return lac_as_matrix(out, x);
   lac_tensor *dense;
   LAC_TRY(lac_contiguous(&dense, x));
   const lac_status status = lac_tensor_reshape(out, dense, &flat);
@@ -263,14 +343,12 @@ static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64
 
 static lac_status flatten_all(lac_linear_args *flat, const lac_linear_args *args, uint64_t rows,
                               uint64_t n) {
-  const bool records = lac_tape_wants(lac_tensor_device(args->x[0]), args->x, args->pairs) ||
-                       lac_tape_wants(lac_tensor_device(args->x[0]), args->w, args->pairs);
   flat->pairs = args->pairs;
   for (uint32_t i = 0; i < args->pairs; i++) {
     const uint64_t k = lac_tensor_shape(args->w[i])->dim[1];
-    LAC_TRY(flatten(&flat->x[i], args->x[i], rows, k));
+    LAC_TRY(flatten(&flat->x[i], args->x[i], rows, k, args->weights[i] != NULL));
     LAC_TRY(lac_as_matrix(&flat->w[i], args->w[i]));
-    flat->prepared[i] = records ? NULL : args->prepared[i];
+    flat->weights[i] = args->weights[i];
   }
   if (args->bias) LAC_TRY(lac_contiguous(&flat->bias, args->bias));
   if (args->add) {

@@ -4,29 +4,57 @@
 #ifndef LAC_OPS_LINEAR_H
 #define LAC_OPS_LINEAR_H
 
+#include "autograd/tape.h"
 #include "gemm/gemm.h"
 #include "tensor/tensor.h"
 
 enum { LAC_LINEAR_PAIRS = 3 };
 
-/**
- * Weights [n, k] in the form that the device's products like best, for inference. Made once; the
- * weights must keep their values while it is used. Holds the weights.
- */
+/** Weights [n, k] in a form that many products like best. Counted. */
 typedef struct lac_weights lac_weights;
 
+/** What a form of weights does: a row of functions. x is [rows, k], y and gy are [rows, n]; the
+ * rows of all have no gaps between elements. */
+typedef struct lac_weights_kind {
+  lac_status (*apply)(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x);
+  /** gx = gy w + beta gx */
+  lac_status (*apply_back)(lac_weights *weights, lac_tensor *gx, float beta, lac_tensor *gy);
+  /** Add gy^T x, or what it means to this form, to gradients; now or put off. */
+  lac_status (*add_gradient)(lac_weights *weights, lac_tensor *gy, lac_tensor *x);
+  void (*release)(lac_weights *weights);
+} lac_weights_kind;
+
+/** What every form begins with. */
+struct lac_weights {
+  const lac_weights_kind *kind;
+  uint64_t refs;
+  lac_tensor *w; /* [n, k]; requires a gradient when add_gradient has something to do */
+};
+
+/**
+ * The weights as they are, packed for products of few rows. Made once; w must keep its values while
+ * it is used. Holds w.
+ *
+ * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE
+ */
 lac_status lac_weights_prepare(lac_weights **out, lac_tensor *w);
+lac_weights *lac_weights_retain(lac_weights *weights);
 void lac_weights_release(lac_weights *weights);
-lac_tensor *lac_weights_tensor(const lac_weights *weights);
+
+/** A tensor [rows, columns] without gaps between a row's elements, as products see it. */
+lac_matrix lac_rows_matrix(const lac_tensor *x);
+
+/** For rules of parts: the rows of all gy, or of all x, copied below each other into a new tensor.
+ */
+lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x);
 
 typedef struct lac_linear_args {
-  uint32_t pairs;                  /* 1..LAC_LINEAR_PAIRS */
-  lac_tensor *x[LAC_LINEAR_PAIRS]; /* float32 [..., k_i], the same leading dimensions */
-  lac_tensor *w[LAC_LINEAR_PAIRS]; /* float32 [n, k_i] */
-  const lac_weights
-      *prepared[LAC_LINEAR_PAIRS]; /* NULL, or made from w[i]; used when nothing records */
-  lac_tensor *bias;                /* float32 [n], or NULL */
-  lac_tensor *add;                 /* float32 [..., n], or NULL */
+  uint32_t pairs;                         /* 1..LAC_LINEAR_PAIRS */
+  lac_tensor *x[LAC_LINEAR_PAIRS];        /* float32 [..., k_i], the same leading dimensions */
+  lac_tensor *w[LAC_LINEAR_PAIRS];        /* float32 [n, k_i] */
+  lac_weights *weights[LAC_LINEAR_PAIRS]; /* NULL, or what serves in place of w[i], their w */
+  lac_tensor *bias;                       /* float32 [n], or NULL */
+  lac_tensor *add;                        /* float32 [..., n], or NULL */
 } lac_linear_args;
 
 /**

@@ -25,7 +25,10 @@ lac_status lac_op_check_shape(const char *op, const char *name, const lac_tensor
 }
 
 lac_status lac_op_finish(lac_tensor **out, lac_tensor *y, lac_status status, const lac_node *node) {
-  if (status == LAC_OK) status = lac_tape_record(lac_tensor_device(y), node);
+  if (status == LAC_OK)
+    status = lac_tape_record(lac_tensor_device(y), node);
+  else
+    lac_extra_drop(&node->extra);
   if (status == LAC_OK)
     *out = y;
   else

@@ -12,7 +12,7 @@
 #define LAC_SPARSE_MASK_H
 
 #include "core/rng.h"
-#include "tensor/tensor.h"
+#include "autograd/tape.h"
 
 /** What decides b; with neither rng nor noise it is rounded. */
 typedef struct lac_mask_args {
@@ -39,10 +39,23 @@ typedef struct lac_mask_args {
 lac_status lac_mask(lac_tensor **out, const lac_mask_args *args);
 
 /**
+ * Rows of a masked table: lac_embedding() of lac_mask(), without masking more than the rows asked
+ * for. The draws are the same.
+ *
+ * @param args  w is a matrix [count, width]; with rng or noise
+ * @param ids   int32 [...]; one out of range gives NaN, as in lac_embedding()
+ * @param[out] out  new [..., width]
+ */
+lac_status lac_mask_rows(lac_tensor **out, const lac_mask_args *args, lac_tensor *ids);
+
+/**
  * How many weights rounding keeps: y = sum round(sigmoid(logit)), a scalar; exact below 2^24.
  *
  * Gradient: gy p (1 - p), straight through the rounding.
  */
 lac_status lac_mask_count(lac_tensor **out, lac_tensor *logit);
+
+/** The rule under which a count's gradient waits for its logit: rules of masks take it along. */
+lac_status lac_mask_count_gradient(lac_tensor *logit, const lac_part *parts, size_t count);
 
 #endif

@@ -70,7 +70,7 @@ static shape make_shape(uint64_t m, uint64_t n, uint64_t k) {
                         .a = {upload(s.host_x, m * k), 0, k},
                         .b = {upload(s.host_w, n * k), 0, k},
                         .c = {lac_tensor_buffer(s.y), lac_tensor_offset(s.y), n}};
-  must(lac_gemm_prepare(&s.w, device, &s.g.b, n, k));
+  must(lac_gemm_prepare(&s.w, device, &s.g.b, true, n, k));
   return s;
 }
 

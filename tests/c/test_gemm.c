@@ -118,7 +118,7 @@ static lac_status run_product(const product *p, bool prepared, float *got) {
   g.b.buffer = upload(p->b, p->b_count);
   g.c.buffer = upload(p->c, p->c_count);
   lac_status status = LAC_OK;
-  if (prepared) status = lac_gemm_prepare(&w, device, &g.b, g.n, g.k);
+  if (prepared) status = lac_gemm_prepare(&w, device, &g.b, g.trans_b, g.n, g.k);
   if (status == LAC_OK) status = prepared ? lac_gemm_prepared(device, &g, w) : lac_gemm(device, &g);
   if (status == LAC_OK) status = lac_buffer_read(g.c.buffer, 0, got, p->c_count * sizeof *got);
   lac_gemm_release(w);
@@ -296,7 +296,7 @@ static void prepared_weights_give_the_same_products(void) {
   for (int r = 0; r < r_count; r++)
     for (int o = 0; o < o_count; o++)
       for (int i = 0; i < i_count; i++) {
-        lac_gemm_args g = sizes(rows[r], outs[o], ins[i], 2 + (r + o + i) % 2);
+        lac_gemm_args g = sizes(rows[r], outs[o], ins[i], (r + o + i) % 4);
         if ((r + o) % 3 == 1) g.alpha = -2;
         if ((o + i) % 3 == 2) g.beta = 0.5f;
         compare_all(make_product(g, (layout){1, 2, 0}, (layout){3, 1, 0}, (layout){2, 3, 0}), true);
@@ -321,7 +321,8 @@ static void weights_are_prepared_in_queue_order(void) {
   const size_t bytes = p.b_count * sizeof(float);
   // only enqueued: the weights arrive, are packed and overwritten; the product is of the old ones
   check_that(lac_buffer_copy(g.b.buffer, 0, source, 0, bytes) == LAC_OK, __LINE__, "copy", NULL);
-  check_that(lac_gemm_prepare(&w, device, &g.b, g.n, g.k) == LAC_OK, __LINE__, "prepare", NULL);
+  check_that(lac_gemm_prepare(&w, device, &g.b, g.trans_b, g.n, g.k) == LAC_OK, __LINE__, "prepare",
+             NULL);
   if (w)
     check_that(lac_buffer_fill(g.b.buffer, 0, bytes, &(float){0}) == LAC_OK, __LINE__, "fill",
                NULL);
@@ -354,8 +355,8 @@ static void every_kind_of_instructions_gives_the_same(void) {
       product p = make_product(g, tight, tight, tight);
       const uint64_t panels = lac_packed_panels(g.n);
       float *w = new_floats(panels * LAC_PANEL * g.k);
-      lac_packed_fill(w, p.b, g.k, g.n, g.k, 0, 1);
-      lac_packed_fill(w, p.b, g.k, g.n, g.k, 1, panels);
+      lac_packed_fill(w, p.b, g.k, 1, g.n, g.k, 0, 1);
+      lac_packed_fill(w, p.b, g.k, 1, g.n, g.k, 1, panels);
       const lac_packed_args args = {.kind = (lac_packed_kind)kind,
                                     .m = g.m,
                                     .n = g.n,
@@ -508,7 +509,7 @@ static lac_status work_with_fault(uint64_t nth) {
   g.c.buffer = upload(p.c, p.c_count);
   lac_fault_set(nth);
   lac_status status = lac_gemm(device, &g);
-  if (status == LAC_OK) status = lac_gemm_prepare(&w, device, &g.b, g.n, g.k);
+  if (status == LAC_OK) status = lac_gemm_prepare(&w, device, &g.b, g.trans_b, g.n, g.k);
   if (status == LAC_OK) status = lac_gemm_prepared(device, &g, w);
   lac_fault_set(0);
   lac_gemm_release(w);

@@ -123,9 +123,9 @@ end
 -- Note the words that a model is fed, step by step.
 local function listen(model)
   local fed = {}
-  function model:word_part(words, w)
+  function model:step_inputs(batch, seen, w, words)
     fed[#fed + 1] = words:totable()
-    return UpDown.word_part(self, words, w)
+    return UpDown.step_inputs(self, batch, seen, w, words)
   end
   return fed
 end
@@ -211,6 +211,64 @@ function T.words_are_replaced_as_often_as_asked_and_drawn_as_the_model_says()
       end
     end
   end
+  model:close()
+end
+
+-- Four captions of two images, of 3, 1, 2 and 3 words: padded, and without padding in the order of their lengths.
+local PADDED = {words = {{2, 2, 2, 2}, {4, 0, 5, 6}, {7, 0, 0, 8}}, targets = {4, 3, 5, 6, 7, 0, 3, 8, 3, 0, 0, 3},
+                weights = {1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 1}}
+local RAGGED = {counts = {4, 3, 2}, words = {2, 2, 2, 2, 4, 6, 5, 7, 8}, targets = {4, 6, 5, 3, 7, 8, 3, 3, 3},
+                owners = {0, 1, 1, 0}, word_owners = {0, 1, 1, 0, 0, 1, 1, 0, 1}, members = {{0, 3}, {1, 2}}}
+
+-- Loss and gradients of the small model, in training mode where a generator is given.
+local function learn(model, ragged, rng, sampling)
+  model:zero_grad()
+  local tape <close> = lac.tape()
+  if rng then model:train(rng) else model:eval() end
+  local batch, from = small_batch(), ragged and RAGGED or PADDED
+  batch.counts, batch.words = from.counts, lac.tensor(from.words, "i32")
+  for _, name in ipairs {"owners", "word_owners", "members"} do
+    batch[name] = from[name] and lac.tensor(from[name], "i32")
+  end
+  if sampling then sampled(batch, sampling, 3) end
+  local logits = model(batch)
+  local weights = from.weights and lac.tensor(from.weights) or lac.zeros({#from.targets}):fill(1)
+  local loss = lac.xent(logits, lac.tensor(from.targets, "i32"), weights)
+  tape:backward(loss)
+  local found = {}
+  for _, p in ipairs(model:parameters()) do
+    found[p.name] = (p.param.value:grad() or lac.zeros(p.param.shape)):totable()
+  end
+  return loss:item(), found
+end
+
+local function check_same_learning(model, ...)
+  local want_loss, want = learn(model, false, ...)
+  local loss, got = learn(model, true, ...)
+  check.close(loss, want_loss, 1e-6)
+  for name, grad in pairs(want) do check.close(got[name], grad, 1e-5) end
+end
+
+function T.captions_that_end_one_by_one_give_the_loss_and_gradients_of_padded_ones()
+  local model = small_model()
+  check_same_learning(model)
+  check_same_learning(model, nil, 1e-9) -- with the classifier inside the loop
+  model:close()
+end
+
+function T.masks_of_every_step_see_captions_that_end_one_by_one_as_padded_ones()
+  local supermask = require "prune.supermask"
+  local plain = {}
+  for key, value in pairs(SMALL) do plain[key] = value end
+  plain.dropout = 0
+  local model, method = UpDown(plain), supermask.new {target = 0.5, init = 1}
+  model:initialise(lac.rng(7))
+  method:attach(model)
+  local want_loss, want = learn(model, false, lac.rng(11))
+  local loss, got = learn(model, true, lac.rng(11))
+  check.close(loss, want_loss, 1e-5)
+  for name, grad in pairs(want) do check.close(got[name], grad, 1e-4) end
+  method:close()
   model:close()
 end
 

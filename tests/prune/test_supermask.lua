@@ -31,10 +31,9 @@ local function replay(model, noise)
   local calls = {}
   for name, param in pairs(masked_parameters(model)) do
     calls[name] = 0
-    function param.mask:apply(value, rng)
-      if not rng then return lac.mask {w = value, logit = self.logits} end
+    function param.mask.source()
       calls[name] = calls[name] + 1
-      return lac.mask {w = value, logit = self.logits, noise = noise[name]:select(1, calls[name])}
+      return {noise = noise[name]:select(1, calls[name])}
     end
   end
   return calls
@@ -354,10 +353,9 @@ local function draws(draw)
   model:train(lac.rng(1))
   local calls = {}
   for name, param in pairs(masked_parameters(model)) do
-    local apply = param.mask.apply
-    function param.mask:apply(...)
+    function param.mask.source(_, rng)
       calls[name] = (calls[name] or 0) + 1
-      return apply(self, ...)
+      return {rng = rng}
     end
   end
   do

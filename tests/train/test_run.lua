@@ -92,7 +92,7 @@ local function kill_and_resume(folder, path, whole, before, n)
   check.equal(status, 137) -- SIGKILL
   for _, name in ipairs {"last.h5", "best.h5", "best_sparse.h5"} do
     if files.exists(run .. "/" .. name) then
-      local file <close> = lac.hdf5.open(run .. "/" .. name) -- verifies the checksum
+      lac.hdf5.open(run .. "/" .. name):close() -- verifies the checksum
     end
   end
   local again = files.exists(run .. "/config.json") and "resume " .. run or ("run --out %s %s"):format(run, path)
@@ -112,7 +112,7 @@ function T.a_run_killed_at_any_moment_resumes_to_the_same_bits()
     check.equal(lacuna(("run --out %s %s"):format(whole, path)), 0)
     while kill_and_resume(folder, path, whole, "LACUNA_KILL=" .. n, n) do
       killed = killed + 1
-      n = n + 3 + n // 8 -- close together around the first saves, further apart later
+      n = n + 3 + n // 7 -- close together around the first saves, further apart later
     end
     check.yes(killed >= 20, "only " .. killed .. " moments")
   end)
@@ -129,6 +129,16 @@ function T.ctrl_c_saves_and_resume_goes_on()
     check.equal(files.exists(folder .. "/run/result.json"), false)
     check.equal(lacuna("resume " .. folder .. "/run"), 0)
     check_same_run(folder .. "/whole", folder .. "/run")
+  end)
+end
+
+function T.a_request_to_terminate_saves_too()
+  files.with_folder(function(folder)
+    local slow = toy.recipe(folder) .. " stages.1.epochs=400 save.every=100000 eval.every=100000"
+    local status = lacuna(("run --out %s/run %s"):format(folder, slow), "timeout --preserve-status -s TERM 0.9")
+    check.equal(status, 130)
+    check.yes(lac.json.decode(files.read(folder .. "/run/config.json")).recipe)
+    check.yes(#files.read(folder .. "/run/log.jsonl") > 0, "nothing was done before")
   end)
 end
 
@@ -179,7 +189,7 @@ function T.a_full_disk_ends_the_run_in_one_sentence_and_loses_nothing()
       check.yes(text:find("No space left on device"), text)
       check.equal(select(2, text:gsub("lacuna: [^\n]*No space", "")), 1)
       if files.exists(folder .. "/small/run/last.h5") then
-        local file <close> = lac.hdf5.open(folder .. "/small/run/last.h5")
+        lac.hdf5.open(folder .. "/small/run/last.h5"):close()
       end
       os.execute(("cp -r %s/small/run %s/run"):format(folder, folder))
     end)

@@ -1,0 +1,264 @@
+--- lacuna bench: how fast this machine is, in numbers that mean something: the time of one training step, alone
+-- or in turns with others in the same run.
+--
+-- A contestant is something to step: this process, a second lacuna, or a program that speaks the same protocol:
+-- it writes "ready" when it is warm, answers each line "step" with the seconds that one step took, and "end"
+-- with its peak of resident memory in bytes. Contestants take turns, so that a busy machine is busy for all.
+local lac = require "lac"
+local adam = require "optim.adam"
+local native = require "cli.native"
+local options = require "cli.options"
+local supermask = require "prune.supermask"
+local UpDown = require "models.updown"
+
+local MIB = 1024 * 1024
+
+local bench = {
+  summary = "time a training step",
+  usage = "lacuna bench step [OPTION...]",
+  options = {
+    {name = "model", value = "NAME", choices = {"updown"}, default = "updown", help = "network"},
+    {name = "preset", value = "NAME", choices = {"paper", "small"}, default = "paper", help = "sizes"},
+    {name = "prune", value = "METHOD", choices = {"none", "supermask"}, default = "none", help = "none or supermask"},
+    {name = "draw", value = "WHEN", choices = {"step", "forward"}, default = "step",
+      help = "masks of supermask: at every time step, or once per forward pass"},
+    {name = "turns", value = "N", type = "integer", min = 1, default = 7, help = "steps timed, after warm-up"},
+    {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "steps before"},
+    {name = "dense", help = "in turns with the dense step"},
+    {name = "peer", value = "PYTHON", help = "in turns with tests/bench/updown_step.py under this interpreter"},
+    {name = "peer-options", value = "WORDS", default = "", help = "more options for that script"},
+    {name = "profile", help = "print where one more step spends its time"},
+    {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
+  },
+  arguments = {name = "step", min = 1, max = 1},
+  details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. Printed: median,\n"
+    .. "fastest and slowest of the steps in seconds, and peaks of memory; ratios are medians over turns.",
+}
+
+-- Sizes; paper: Tan, Chan and Chuah 2022, section 4; small: their model for devices.
+local PRESETS = {
+  paper = {vocab = 10001, embed = 1000, hidden = 1000, attention = 512, features = 2048, fc_features = 2048,
+           images = 10, captions = 5, steps = 17, regions = 36},
+  small = {vocab = 3000, embed = 96, hidden = 144, attention = 96, features = 2048, fc_features = 2048,
+           images = 15, captions = 5, steps = 17, regions = 36},
+}
+local DROPOUT = {none = 0.5, supermask = 0.1} -- as those models were trained
+
+-- This process -----------------------------------------------------------------------------------------
+
+local function make_model(args)
+  local cfg = {dropout = DROPOUT[args.prune]}
+  for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "fc_features"} do
+    cfg[key] = PRESETS[args.preset][key]
+  end
+  local model = UpDown(cfg)
+  model:initialise(lac.rng(1))
+  return model:train(lac.rng(2))
+end
+
+local function random_ids(rng, count, n)
+  local ids = {}
+  for i = 1, count do ids[i] = rng:below(n) end
+  return ids
+end
+
+-- Random features and words, the same in every run.
+local function make_batch(size)
+  local rng, rows = lac.rng(3), size.images * size.captions
+  local words = random_ids(rng, size.steps * rows, size.vocab)
+  local targets = random_ids(rng, size.steps * rows, size.vocab)
+  local scope <close> = lac.scope()
+  local flat = lac.tensor(words, "i32")
+  local batch = {
+    fc = rng:normal {size.images, size.fc_features}, att = rng:normal {size.images, size.regions, size.features},
+    words = flat:reshape(size.steps, rows), targets = lac.tensor(targets, "i32"),
+    weights = lac.zeros({size.steps * rows}):fill(1),
+  }
+  for _, x in pairs(batch) do scope:keep(x) end
+  scope:keep(flat)
+  return batch
+end
+
+-- What a step of this process needs, and step(), which leaves the device idle.
+local function contestant(args)
+  local model, batch = make_model(args), make_batch(PRESETS[args.preset])
+  local method
+  if args.prune == "supermask" then
+    method = supermask.new {target = 0.975, draw = args.draw}
+    method:attach(model)
+    model:train(lac.rng(2))
+  end
+  local optimiser = adam.new(model:parameters(), {eps = 1e-2, clip_value = 0.1})
+  return function()
+    local tape <close> = lac.tape()
+    local loss = lac.xent(model(batch), batch.targets, batch.weights)
+    if method then loss = loss + method:loss(model, {step = 50, steps = 100}) end
+    tape:backward(loss)
+    optimiser:step(0.01)
+    if method then method:update(model) end
+    model:zero_grad()
+    return loss:item()
+  end
+end
+
+local function timed(step)
+  local start = native.clock()
+  step()
+  lac.device.synchronize()
+  return native.clock() - start
+end
+
+-- The peak of resident memory in bytes, or nil where the system does not tell.
+local function peak_resident()
+  local file = io.open("/proc/self/status")
+  if not file then return nil end
+  local text <const> = file:read("a")
+  file:close()
+  local kib = text:match("VmHWM:%s*(%d+)")
+  return kib and tonumber(kib) * 1024
+end
+
+local function warm_up(args)
+  local step = contestant(args)
+  for _ = 1, args.warm do timed(step) end
+  lac.device.reset_peak()
+  return step
+end
+
+local function serve(args)
+  local step = warm_up(args)
+  io.stdout:setvbuf("line")
+  print("ready")
+  for line in io.lines() do
+    if line ~= "step" then break end
+    print(("%.6f"):format(timed(step)))
+  end
+  print(peak_resident() or 0)
+end
+
+-- Others -----------------------------------------------------------------------------------------------
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- Start a program that speaks the protocol. Its answers come through a FIFO, since Lua's pipes have one direction.
+local function start(name, command)
+  local fifo = os.tmpname()
+  os.remove(fifo)
+  if not os.execute("mkfifo " .. quoted(fifo)) then error("bench: cannot make the FIFO " .. fifo, 0) end
+  local to = assert(io.popen(command .. " >" .. quoted(fifo), "w"))
+  local from = assert(io.open(fifo))
+  os.remove(fifo)
+  to:setvbuf("line")
+  local function answer(word)
+    if word then to:write(word, "\n") end
+    local line = from:read("l")
+    if not line then error(("bench: %s has ended without an answer; the command was: %s"):format(name, command), 0) end
+    return line
+  end
+  answer()
+  return {
+    name = name, times = {},
+    step = function() return tonumber(answer "step") end,
+    finish = function()
+      local peak = tonumber(answer "end")
+      from:close()
+      to:close()
+      return peak
+    end,
+  }
+end
+
+local PEER = native.lua_dir .. "/../tests/bench/updown_step.py"
+
+local function start_peer(args)
+  local file = io.open(PEER)
+  if not file then
+    error("bench: --peer needs tests/bench/updown_step.py, which is in the source tree only; run bench from a build "
+      .. "tree", 0)
+  end
+  file:close()
+  local size, words = PRESETS[args.preset], {quoted(args.peer), quoted(PEER), "--warmup", args.warm}
+  for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "regions", "images", "captions"} do
+    table.insert(words, "--" .. key .. " " .. size[key])
+  end
+  local masks = args.prune == "supermask" and args.draw or "none"
+  table.insert(words, ("--time %d --dropout %g --masks %s %s"):format(size.steps, DROPOUT[args.prune], masks,
+    args.peer_options))
+  return start("peer", table.concat(words, " "))
+end
+
+local function start_dense(args)
+  local self = "/proc/" .. io.open("/proc/self/stat"):read("n") .. "/exe"
+  return start("dense", ("%s bench step --serve --preset %s --warm %d"):format(self, args.preset, args.warm))
+end
+
+-- Numbers ----------------------------------------------------------------------------------------------
+
+local function spread(values)
+  local sorted = table.move(values, 1, #values, 1, {})
+  table.sort(sorted)
+  local n = #sorted
+  return (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2, sorted[1], sorted[n]
+end
+
+local function print_times(who, text)
+  print(("%-7s %7.3f s   %7.3f .. %7.3f   %s"):format(who.name, who.median, who.low, who.high, text))
+end
+
+-- The ratio of medians, and the spread of the ratios turn by turn.
+local function print_ratio(ours, other)
+  local ratios = {}
+  for i, t in ipairs(ours.times) do ratios[i] = t / other.times[i] end
+  local median, low, high = spread(ratios)
+  print(("to %-6s %.3f of medians; by turns %.3f, %.3f .. %.3f"):format(other.name, ours.median / other.median, median,
+    low, high))
+end
+
+local function print_profile(step)
+  lac.device.profile(true)
+  local seconds = timed(step)
+  local rows, total = lac.device.profile_rows(), 0
+  lac.device.profile(false)
+  for _, row in ipairs(rows) do total = total + row.seconds end
+  print(("\nprofile of a step of %.3f s, of which %.3f s on the device:"):format(seconds, total))
+  for _, row in ipairs(rows) do
+    if row.seconds > 0.0005 * total then
+      print(("  %8.1f ms  %5.1f %%  %5d  %s"):format(row.seconds * 1e3, 100 * row.seconds / total, row.calls, row.name))
+    end
+  end
+end
+
+local function mib(bytes)
+  return bytes and bytes > 0 and ("%.0f MiB resident"):format(bytes / MIB) or "resident memory unknown"
+end
+
+local function compete(args)
+  local step = warm_up(args)
+  local ours = {name = "lacuna", times = {}, step = function() return timed(step) end}
+  local all = {ours}
+  if args.dense then all[#all + 1] = start_dense(args) end
+  if args.peer then all[#all + 1] = start_peer(args) end
+  for turn = 1, args.turns do
+    for _, who in ipairs(all) do who.times[turn] = who.step() end
+  end
+  for _, who in ipairs(all) do who.median, who.low, who.high = spread(who.times) end
+  print(("updown, %s; prune %s%s; %d turns"):format(args.preset, args.prune,
+    args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))
+  print_times(ours, ("%s, %.0f MiB of them tensors"):format(mib(peak_resident()),
+    lac.device.memory().peak_bytes / MIB))
+  for i = 2, #all do print_times(all[i], mib(all[i].finish())) end
+  for i = 2, #all do print_ratio(ours, all[i]) end
+  if args.profile then print_profile(step) end
+end
+
+local BENCHES = {step = function(args) return args.serve and serve(args) or not args.serve and compete(args) end}
+
+function bench.run(args)
+  local run = BENCHES[args[1]]
+  if not run then options.wrong('there is no bench "%s"; there is step', args[1]) end
+  run(args)
+end
+
+return bench

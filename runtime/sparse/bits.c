@@ -1,0 +1,227 @@
+/*
+ * A draw goes by sixteen counters, which give sixteen bits of each quarter. Quarters begin anywhere
+ * in a row, so a second pass reads them as a stream of bits, row by row, 32 columns at a time, and
+ * turns blocks of 32 x 32 for the other order.
+ *
+ * u * odds < 1 is computed as (2^24 u) * odds < 2^24, which rounds in the same places.
+ */
+#include "sparse/bits.h"
+
+#include <string.h>
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+typedef uint64_t wide8 __attribute__((vector_size(64)));
+typedef uint32_t narrow8 __attribute__((vector_size(32)));
+typedef int32_t signed8 __attribute__((vector_size(32)));
+typedef float number8 __attribute__((vector_size(32)));
+typedef uint64_t wide4 __attribute__((vector_size(32)));
+typedef uint32_t narrow4 __attribute__((vector_size(16)));
+typedef int32_t signed4 __attribute__((vector_size(16)));
+typedef float number4 __attribute__((vector_size(16)));
+
+#define DRAW draw_avx512
+#define TARGET __attribute__((target("avx512f,avx512vl")))
+#define LANES 8
+#define WIDE wide8
+#define NARROW narrow8
+#define SIGNED signed8
+#define NUMBER number8
+#define MUL(a, b) (wide8) _mm512_mul_epu32((__m512i)(a), (__m512i)(b))
+#define BELOW(x, y) _mm256_cmp_ps_mask((__m256)(x), (__m256)(y), _CMP_LT_OQ)
+#include "sparse/bits_draw.inc"
+
+#define DRAW draw_avx2
+#define TARGET __attribute__((target("avx2")))
+#define LANES 4
+#define WIDE wide4
+#define NARROW narrow4
+#define SIGNED signed4
+#define NUMBER number4
+#define MUL(a, b) (wide4) _mm256_mul_epu32((__m256i)(a), (__m256i)(b))
+#define BELOW(x, y) _mm_movemask_ps(_mm_cmplt_ps((__m128)(x), (__m128)(y)))
+#include "sparse/bits_draw.inc"
+#endif
+
+typedef uint64_t wide2 __attribute__((vector_size(16)));
+typedef uint32_t narrow2 __attribute__((vector_size(8)));
+typedef int32_t signed2 __attribute__((vector_size(8)));
+typedef float number2 __attribute__((vector_size(8)));
+
+#define DRAW draw_plain
+#define TARGET
+#define LANES 2
+#define WIDE wide2
+#define NARROW narrow2
+#define SIGNED signed2
+#define NUMBER number2
+#define MUL(a, b) (((a)&0xFFFFFFFFu) * ((b)&0xFFFFFFFFu))
+#define BELOW(x, y) (((x)[0] < (y)[0]) | ((x)[1] < (y)[1]) << 1)
+#include "sparse/bits_draw.inc"
+
+typedef void (*draw_function)(uint16_t bits[4], const lac_rng *rng, const uint64_t keys[20],
+                              uint64_t counter, const float *odds, uint64_t part);
+
+static draw_function pick_draw(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return draw_avx512;
+  if (__builtin_cpu_supports("avx2")) return draw_avx2;
+#endif
+  return draw_plain;
+}
+
+static uint64_t count_of(const lac_bits_plan *plan) {
+  return plan->rows * plan->columns;
+}
+
+void lac_bits_lay_out(lac_bits_plan *plan) {
+  const uint64_t row_panels = (plan->rows + 31) / 32;
+  uint64_t start = 0, forward = 0, back = 0;
+  for (uint32_t c = 0; c < plan->cuts; c++) {
+    plan->start[c] = start;
+    plan->forward[c] = forward;
+    plan->back[c] = back;
+    start += plan->width[c];
+    forward += row_panels * plan->width[c];
+    back += (plan->width[c] + 31) / 32 * plan->rows;
+  }
+  plan->forward_words = forward;
+  plan->back_words = back;
+  plan->stride = count_of(plan) / 4 / 16 + 4; // reading 32 bits may touch three words
+}
+
+uint64_t lac_bits_words(const lac_bits_plan *plan) {
+  return 5 * plan->stride;
+}
+
+uint64_t lac_bits_blocks(const lac_bits_plan *plan) {
+  return (count_of(plan) / 4 + LAC_BITS_BLOCK - 1) / LAC_BITS_BLOCK +
+         (count_of(plan) > 0 && count_of(plan) < 4);
+}
+
+static void put_bit(uint16_t *words, uint64_t q, bool bit) {
+  const uint16_t one = (uint16_t)(1u << q % 16);
+  words[q / 16] = (uint16_t)(bit ? words[q / 16] | one : words[q / 16] & ~one);
+}
+
+static bool is_kept(uint32_t word, float odds) {
+  return (float)(word >> 8) * odds < 0x1p24f;
+}
+
+/* Counters q .. end - 1 of all quarters, and with `rest` the fifth, whose words follow the last
+ * counter's. */
+static void draw_few(const lac_bits_plan *plan, uint16_t *quarters, const lac_rng *rng,
+                     const float *odds, uint64_t q, uint64_t end, bool rest) {
+  const uint64_t part = count_of(plan) / 4, left = rest ? count_of(plan) % 4 : 0;
+  uint32_t words[4];
+  for (; q < end; q++) {
+    lac_rng at = {rng->seed, rng->stream, rng->counter + q};
+    lac_rng_draw(&at, words);
+    for (uint64_t j = 0; j < 4; j++)
+      put_bit(quarters + j * plan->stride, q, is_kept(words[j], odds[j * part + q]));
+  }
+  lac_rng at = {rng->seed, rng->stream, rng->counter + part};
+  lac_rng_draw(&at, words);
+  for (uint64_t j = 0; j < left; j++)
+    put_bit(quarters + 4 * plan->stride, j, is_kept(words[j], odds[4 * part + j]));
+}
+
+void lac_bits_draw(const lac_bits_plan *plan, uint16_t *quarters, const lac_rng *rng,
+                   const float *odds, uint64_t first, uint64_t end) {
+  const draw_function draw = pick_draw();
+  const uint64_t part = count_of(plan) / 4, limit = end * LAC_BITS_BLOCK;
+  const uint64_t last = limit < part ? limit : part;
+  uint64_t q = first * LAC_BITS_BLOCK, keys[20]; // of the ten rounds
+  for (uint32_t i = 0; i < 10; i++) {
+    keys[2 * i] = (uint32_t)rng->seed + i * 0x9E3779B9u;
+    keys[2 * i + 1] = (uint32_t)(rng->seed >> 32) + i * 0xBB67AE85u;
+  }
+  for (; q + 16 <= last; q += 16) {
+    uint16_t bits[4];
+    draw(bits, rng, keys, rng->counter + q, odds + q, part);
+    for (uint64_t j = 0; j < 4; j++)
+      quarters[j * plan->stride + q / 16] = bits[j];
+  }
+  draw_few(plan, quarters, rng, odds, q, last, end == lac_bits_blocks(plan));
+}
+
+void lac_bits_compare(const lac_bits_plan *plan, uint16_t *quarters, const float *noise,
+                      const float *odds, uint64_t first, uint64_t end) {
+  const uint64_t part = count_of(plan) / 4, limit = end * LAC_BITS_BLOCK;
+  const uint64_t last = limit < part ? limit : part;
+  for (uint64_t j = 0; j < 4; j++)
+    for (uint64_t q = first * LAC_BITS_BLOCK; q < last; q++)
+      put_bit(quarters + j * plan->stride, q, noise[j * part + q] * odds[j * part + q] < 1.0f);
+  for (uint64_t i = 4 * part; end == lac_bits_blocks(plan) && i < count_of(plan); i++)
+    put_bit(quarters + 4 * plan->stride, i - 4 * part, noise[i] * odds[i] < 1.0f);
+}
+
+/* The quarter of element e, without a division: this runs for every 32 weights. */
+static uint64_t quarter_of(uint64_t e, uint64_t part) {
+  return (uint64_t)(e >= part) + (e >= 2 * part) + (e >= 3 * part) + (e >= 4 * part);
+}
+
+/* Bits of elements e .. e + 31; those past the last element are anything. */
+static uint32_t read_bits(const lac_bits_plan *plan, const uint16_t *quarters, uint64_t e) {
+  const uint64_t part = count_of(plan) / 4, j = quarter_of(e, part), q = e - j * part;
+  const uint16_t *words = quarters + j * plan->stride + q / 16;
+  if (j < 4 && q + 32 <= part)
+    return (uint32_t)((words[0] | (uint64_t)words[1] << 16 | (uint64_t)words[2] << 32) >> q % 16);
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < 32 && e + i < count_of(plan); i++) {
+    const uint64_t k = quarter_of(e + i, part), p = e + i - k * part;
+    bits |= (uint32_t)(quarters[k * plan->stride + p / 16] >> p % 16 & 1u) << i;
+  }
+  return bits;
+}
+
+/* Exchange the blocks of j x j bits right of and below the diagonal; j is a constant. */
+static inline __attribute__((always_inline)) void turn_blocks(uint32_t a[32], uint32_t j,
+                                                              uint32_t mask) {
+  UNROLL for (uint32_t top = 0; top < 32; top += 2 * j) {
+    UNROLL for (uint32_t k = top; k < top + j; k++) {
+      const uint32_t t = ((a[k] >> j) ^ a[k + j]) & mask;
+      a[k] ^= t << j;
+      a[k + j] ^= t;
+    }
+  }
+}
+
+/* a[r] bit c <-> a[c] bit r: Warren, "Hacker's Delight", 2nd edition, section 7-3 */
+static void turn_block(uint32_t a[32]) {
+  turn_blocks(a, 16, 0x0000FFFF);
+  turn_blocks(a, 8, 0x00FF00FF);
+  turn_blocks(a, 4, 0x0F0F0F0F);
+  turn_blocks(a, 2, 0x33333333);
+  turn_blocks(a, 1, 0x55555555);
+}
+
+/* 32 rows from row0 on and 32 columns of a range */
+static void order_block(const lac_bits_plan *plan, uint32_t *forward, uint32_t *back,
+                        const uint16_t *quarters, uint32_t cut, uint64_t row0, uint64_t panel) {
+  const uint64_t width = plan->width[cut], column = panel * 32;
+  const uint64_t columns = width - column < 32 ? width - column : 32;
+  const uint32_t valid = columns == 32 ? UINT32_MAX : (1u << columns) - 1;
+  uint32_t block[32] = {0};
+  for (uint64_t r = 0; r < 32 && row0 + r < plan->rows; r++)
+    back[panel * plan->rows + row0 + r] = block[r] =
+        valid & read_bits(plan, quarters, (row0 + r) * plan->columns + plan->start[cut] + column);
+  turn_block(block);
+  memcpy(forward + row0 / 32 * width + column, block, columns * sizeof *block);
+}
+
+void lac_bits_order(const lac_bits_plan *plan, uint32_t *forward, uint32_t *back,
+                    const uint16_t *quarters, uint64_t first, uint64_t end) {
+  for (uint64_t p = first; p < end; p++)
+    for (uint32_t cut = 0; cut < plan->cuts; cut++)
+      for (uint64_t panel = 0; panel * 32 < plan->width[cut]; panel++)
+        order_block(plan, forward + plan->forward[cut], back + plan->back[cut], quarters, cut,
+                    32 * p, panel);
+}

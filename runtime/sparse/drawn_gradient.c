@@ -1,0 +1,313 @@
+/*
+ * With G_t = gy_t^T x_t for the draw b_t of time step t:
+ *
+ *     gw += sum_t b_t G_t        glogit += w p (1 - p) sum_t G_t
+ *
+ * A range's gradients are made tile by tile: each G_t of a tile is a product of registers, added to
+ * two sums that stay in the first-level cache, one under its mask. So masks cost little more than
+ * the product of all steps. gy and x are stacked and packed for it first. A gradient of
+ * mask_count() that waits for the logit goes along.
+ */
+#include "sparse/drawn.h"
+
+#include "core/memory.h"
+#include "gemm/packed.h"
+#include "ops/op.h"
+#include "sparse/mask.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GROUP = 2 }; // panels whose x stays in the second-level cache
+
+typedef struct gradient_job {
+  lac_workers *workers;
+  const lac_tile *tile;
+  uint64_t rows, columns, start, width; // of w, and of the range
+  uint64_t steps, each;                 // draws, and rows of x in one
+  uint64_t panels, tiles, down;         // down: parts that the tiles of a group are cut into
+  bool add_w, add_logit, want_w, want_logit, bypass, with_count;
+  uint64_t gw_at, glogit_at, w_at, odds_at, gy_at, x_at, count_at; // in elements
+  float *gw, *glogit;
+  const float *w, *odds, *gy, *x, *count;
+  const uint32_t *words; // [step][panel][row]
+  float *room; // x as [panel][step * each][LAC_PANEL], then gy as [tile][step * each][height]
+} gradient_job;
+
+static uint64_t tile_top(const gradient_job *job, uint64_t tile) {
+  return job->rows * tile / job->tiles;
+}
+
+static float *packed_x(const gradient_job *job, uint64_t panel) {
+  return job->room + panel * job->steps * job->each * LAC_PANEL;
+}
+
+static float *packed_gy(const gradient_job *job, uint64_t tile) {
+  return packed_x(job, job->panels) + tile_top(job, tile) * job->steps * job->each;
+}
+
+static void pack_x(void *arg, uint32_t panel) {
+  const gradient_job *job = arg;
+  const uint64_t left = job->width - (uint64_t)panel * LAC_PANEL;
+  const uint64_t columns = left < LAC_PANEL ? left : LAC_PANEL, depth = job->steps * job->each;
+  const float *from = job->x + job->x_at + (uint64_t)panel * LAC_PANEL;
+  float *to = packed_x(job, panel);
+  if (columns < LAC_PANEL) memset(to, 0, depth * LAC_PANEL * sizeof *to);
+  for (uint64_t i = 0; i < depth; i++)
+    memcpy(to + i * LAC_PANEL, from + i * job->width, columns * sizeof *to);
+}
+
+static void pack_gy(void *arg, uint32_t tile) {
+  const gradient_job *job = arg;
+  const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
+  const float *from = job->gy + job->gy_at + top;
+  float *to = packed_gy(job, tile);
+  for (uint64_t i = 0; i < job->steps * job->each; i++)
+    memcpy(to + i * height, from + i * job->rows, height * sizeof *to);
+}
+
+/* A row of a tile into the gradients; `columns` is a constant where it matters. */
+static inline void store_row(const gradient_job *job, uint64_t at, uint64_t columns,
+                             const float *restrict kept, const float *restrict all) {
+  const float *restrict w = job->w + job->w_at + at, *restrict odds = job->odds + job->odds_at + at;
+  float *restrict gw = job->gw + job->gw_at + at, *restrict glogit =
+                                                      job->glogit + job->glogit_at + at;
+  if (job->want_w && job->add_w)
+    for (uint64_t j = 0; j < columns; j++)
+      gw[j] += kept[j];
+  else if (job->want_w)
+    memcpy(gw, kept, columns * sizeof *gw);
+  if (!job->want_logit) return;
+  const float count = job->with_count ? job->count[job->count_at] : 0.0f;
+  float part[LAC_PANEL];
+  for (uint64_t j = 0; j < columns; j++) {
+    const float p = 1.0f / odds[j], slope = p * (1.0f - p);
+    part[j] = all[j] * w[j] * (job->bypass ? 1.0f : slope) + count * slope;
+  }
+  if (job->add_logit)
+    for (uint64_t j = 0; j < columns; j++)
+      glogit[j] += part[j];
+  else
+    memcpy(glogit, part, columns * sizeof *glogit);
+}
+
+static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
+  _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL], kept[LAC_TILE_ROWS_MAX * LAC_PANEL];
+  _Alignas(64) float all[LAC_TILE_ROWS_MAX * LAC_PANEL];
+  const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
+  const uint64_t left = job->width - panel * LAC_PANEL, each = job->each;
+  const float *gy = packed_gy(job, tile), *x = packed_x(job, panel);
+  const uint32_t *words = job->words + panel * job->rows + top;
+  memset(kept, 0, height * LAC_PANEL * sizeof *kept);
+  memset(all, 0, height * LAC_PANEL * sizeof *all);
+  for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
+    job->tile->multiply((uint32_t)height, gy + t * each * height, x + t * each * LAC_PANEL, NULL,
+                        each, sums);
+    job->tile->add((uint32_t)height, words, sums, kept, all);
+  }
+  for (uint64_t r = 0; r < height; r++) {
+    const uint64_t at = (top + r) * job->columns + job->start + panel * LAC_PANEL;
+    if (left >= LAC_PANEL)
+      store_row(job, at, LAC_PANEL, kept + r * LAC_PANEL, all + r * LAC_PANEL);
+    else
+      store_row(job, at, left, kept + r * LAC_PANEL, all + r * LAC_PANEL);
+  }
+}
+
+static void make_part(void *arg, uint32_t part) {
+  const gradient_job *job = arg;
+  const uint64_t first = part / job->down * GROUP, piece = part % job->down;
+  const uint64_t end = first + GROUP < job->panels ? first + GROUP : job->panels;
+  for (uint64_t tile = job->tiles * piece / job->down; tile < job->tiles * (piece + 1) / job->down;
+       tile++)
+    for (uint64_t panel = first; panel < end; panel++)
+      make_tile(job, tile, panel);
+}
+
+static void run_gradient(void *args) {
+  gradient_job *job = args;
+  const uint64_t groups = (job->panels + GROUP - 1) / GROUP, wanted = 16;
+  lac_workers_run(job->workers, pack_x, job, (uint32_t)job->panels);
+  lac_workers_run(job->workers, pack_gy, job, (uint32_t)job->tiles);
+  job->down = groups < wanted ? (wanted + groups - 1) / groups : 1;
+  lac_workers_run(job->workers, make_part, job, (uint32_t)(groups * job->down));
+}
+
+/* The masks of some parts of one range, one after the other. */
+static lac_status stack_words(lac_buffer **out, const lac_part *parts, size_t count, uint64_t first,
+                              uint64_t words) {
+  lac_buffer *stack;
+  const lac_drawn *drawn = parts[0].extra.object;
+  LAC_TRY(lac_buffer_new(&stack, lac_buffer_device(drawn->back), count * words * 4, "masks"));
+  lac_status status = LAC_OK;
+  for (size_t i = 0; i < count && status == LAC_OK; i++) {
+    drawn = parts[i].extra.object;
+    status = lac_buffer_copy(stack, i * words * 4, drawn->back, first * 4, words * 4);
+  }
+  if (status == LAC_OK)
+    *out = stack;
+  else
+    lac_buffer_release(stack);
+  return status;
+}
+
+/* Where gradients go, and what goes along. */
+typedef struct targets {
+  lac_tensor *gw, *glogit; // NULL where none is wanted
+  bool add_w, add_logit;
+  const lac_tensor *count; // NULL: none
+} targets;
+
+static lac_status enqueue(gradient_job *job, const lac_masked *m, const targets *to,
+                          const lac_tensor *gy, const lac_tensor *x, lac_buffer *words,
+                          lac_buffer *room) {
+  lac_device *device = lac_tensor_device(m->w);
+  lac_tensor *any = to->gw ? to->gw : to->glogit;
+  job->gw_at = lac_tensor_offset(to->gw ? to->gw : any);
+  job->glogit_at = lac_tensor_offset(to->glogit ? to->glogit : any);
+  job->w_at = lac_tensor_offset(m->w);
+  job->odds_at = lac_tensor_offset(m->odds);
+  job->gy_at = lac_tensor_offset(gy);
+  job->x_at = lac_tensor_offset(x);
+  job->count_at = to->count ? lac_tensor_offset(to->count) : 0;
+  lac_buffer *const buffers[] = {lac_tensor_buffer(to->gw ? to->gw : any),
+                                 lac_tensor_buffer(to->glogit ? to->glogit : any),
+                                 lac_tensor_buffer(m->w),
+                                 lac_tensor_buffer(m->odds),
+                                 lac_tensor_buffer(gy),
+                                 lac_tensor_buffer(x),
+                                 words,
+                                 room,
+                                 lac_tensor_buffer(to->count ? to->count : gy)};
+  static const size_t slots[] = {
+      offsetof(gradient_job, gw),    offsetof(gradient_job, glogit), offsetof(gradient_job, w),
+      offsetof(gradient_job, odds),  offsetof(gradient_job, gy),     offsetof(gradient_job, x),
+      offsetof(gradient_job, words), offsetof(gradient_job, room),   offsetof(gradient_job, count)};
+  return lac_device_native(device, "mask gradient", run_gradient, job, sizeof *job, buffers, slots,
+                           9);
+}
+
+/* Parts of one range whose x have equally many rows. */
+static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to,
+                            const lac_part *parts, size_t count) {
+  const lac_bits_plan *plan = &m->plan;
+  const lac_tile *tile = lac_packed_tile(LAC_PACKED_BEST);
+  gradient_job job = {
+      .tile = tile,
+      .rows = plan->rows,
+      .columns = plan->columns,
+      .start = plan->start[cut],
+      .width = plan->width[cut],
+      .steps = count,
+      .each = lac_tensor_shape(parts[0].x)->dim[0],
+      .panels = lac_packed_panels(plan->width[cut]),
+      .tiles = (plan->rows + tile->rows - 1) / tile->rows,
+      .add_w = to->add_w,
+      .add_logit = to->add_logit,
+      .want_w = to->gw != NULL,
+      .want_logit = to->glogit != NULL,
+      .bypass = m->bypass,
+      .with_count = to->count != NULL,
+  };
+  lac_tensor *gy = NULL, *x = NULL;
+  lac_buffer *words = NULL, *room = NULL;
+  LAC_TRY(lac_gemm_workers(lac_tensor_device(m->w), &job.workers));
+  const uint64_t floats = job.steps * job.each * (job.panels * LAC_PANEL + job.rows);
+  lac_status status = lac_stack_parts(&gy, parts, count, false);
+  if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);
+  if (status == LAC_OK)
+    status = stack_words(&words, parts, count, plan->back[cut], job.panels * plan->rows);
+  if (status == LAC_OK)
+    status = lac_buffer_new(&room, lac_tensor_device(m->w), floats * sizeof(float), "gradients");
+  if (status == LAC_OK) status = enqueue(&job, m, to, gy, x, words, room);
+  lac_tensor_release(gy);
+  lac_tensor_release(x);
+  lac_buffer_release(words);
+  lac_buffer_release(room);
+  return status;
+}
+
+/* The next parts that go together: of one range, one masked weight, and with equal rows. */
+static size_t take_range(lac_part *taken, const lac_part *parts, size_t count, bool *done,
+                         size_t first) {
+  const lac_drawn *lead = parts[first].extra.object;
+  size_t n = 0;
+  for (size_t i = first; i < count; i++) {
+    const lac_drawn *drawn = parts[i].extra.object;
+    if (done[i] || drawn->cut != lead->cut || drawn->of != lead->of ||
+        lac_tensor_shape(parts[i].x)->dim[0] != lac_tensor_shape(parts[first].x)->dim[0])
+      continue;
+    done[i] = true;
+    taken[n++] = parts[i];
+  }
+  return n;
+}
+
+/* Whether the parts have every range of m, so that nothing of a fresh gradient would be left
+ * undefined. */
+static bool covers(const lac_masked *m, const lac_part *parts, size_t count) {
+  uint32_t seen = 0;
+  for (size_t i = 0; i < count; i++) {
+    const lac_drawn *drawn = parts[i].extra.object;
+    if (drawn->of == m) seen |= 1u << drawn->cut;
+  }
+  return seen == (1u << m->plan.cuts) - 1;
+}
+
+/* A gradient to fill or to add to; one that would not be filled starts as zeros. */
+static lac_status begin(lac_tensor **out, bool *add, lac_tensor *x, bool filled) {
+  bool fresh = false;
+  if (!lac_tensor_requires_grad(x)) return LAC_OK;
+  LAC_TRY(filled ? lac_tensor_borrow_fresh_grad(out, &fresh, x) : lac_tensor_borrow_grad(out, x));
+  *add = !fresh;
+  return LAC_OK;
+}
+
+/* The parts of one masked weight, range by range. */
+static lac_status add_masked(const lac_masked *m, const lac_part *parts, size_t count, bool *done,
+                             lac_part *taken) {
+  targets first = {0};
+  lac_part along = {0};
+  uint32_t seen = 0;
+  const bool filled = covers(m, parts, count);
+  LAC_TRY(begin(&first.gw, &first.add_w, m->w, filled));
+  LAC_TRY(begin(&first.glogit, &first.add_logit, m->logit, filled));
+  const bool with =
+      first.glogit && filled && lac_tape_take(lac_mask_count_gradient, m->logit, &along);
+  lac_status status = LAC_OK;
+  for (size_t i = 0; i < count && status == LAC_OK; i++) {
+    const lac_drawn *drawn = parts[i].extra.object;
+    if (done[i] || drawn->of != m) continue;
+    const bool again = seen >> drawn->cut & 1;
+    targets to = first;
+    to.count = with && !again ? along.gy : NULL;
+    to.add_w = to.add_w || again;
+    to.add_logit = to.add_logit || again;
+    seen |= 1u << drawn->cut;
+    status = add_range(m, drawn->cut, &to, taken, take_range(taken, parts, count, done, i));
+  }
+  if (!with) return status;
+  lac_tensor_release(along.gy);
+  lac_tensor_release(along.x);
+  return status;
+}
+
+lac_status lac_drawn_gradient(lac_tensor *w, const lac_part *parts, size_t count) {
+  lac_part *taken;
+  bool *done;
+  (void)w; // the masked weights of the parts have it
+  LAC_TRY(lac_alloc(&taken, count, sizeof *taken, "gradients"));
+  lac_status status = lac_alloc(&done, count, sizeof *done, "gradients");
+  if (status != LAC_OK) {
+    free(taken);
+    return status;
+  }
+  for (size_t i = 0; i < count && status == LAC_OK; i++) {
+    const lac_drawn *drawn = parts[i].extra.object;
+    if (!done[i]) status = add_masked(drawn->of, parts, count, done, taken);
+  }
+  free(taken);
+  free(done);
+  return status;
+}

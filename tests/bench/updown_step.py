@@ -1,0 +1,217 @@
+"""Seconds of a training step of Up-Down in PyTorch: what `lacuna bench step --peer` measures itself against.
+
+Forward, cross-entropy, backward, value clipping at 0.1 and Adam (rate 0.01, eps 0.01) of the model of
+models/updown.lua, written again from its equations the way its published programs are built: features are
+repeated for the captions of an image, an LSTMCell on concatenated inputs at every time step. With --masks
+step every call of a masked layer draws: sigmoid, Bernoulli, product, a straight-through gradient, a loss on
+sparsity and an Adam of their own for the logits; with --masks forward one draw serves a whole pass.
+
+It speaks the protocol of lua/cli/bench.lua: writes "ready" once warm, answers each line "step" with the seconds
+of one step, and "end" with its peak of resident memory in bytes. By itself, with --steps N, it prints times.
+"""
+import argparse
+import os
+import resource
+import statistics
+import sys
+import time
+
+parser = argparse.ArgumentParser()
+for name, value in (("vocab", 10001), ("embed", 1000), ("hidden", 1000), ("attention", 512), ("features", 2048),
+                    ("regions", 36), ("images", 10), ("captions", 5), ("time", 17), ("threads", 2),
+                    ("warmup", 1), ("steps", 0)):
+    parser.add_argument("--" + name, type=int, default=value)
+parser.add_argument("--dropout", type=float, default=0.5)
+parser.add_argument("--masks", choices=("none", "step", "forward"), default="none")
+parser.add_argument("--logits", choices=("step", "all"), default="step",
+                    help="the classifier at every time step, as published, or once for all")
+parser.add_argument("--adam", choices=("fused", "foreach", "loop"), default="fused")
+args = parser.parse_args()
+os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
+
+import torch  # noqa: E402: threads are set first
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+torch.set_num_threads(args.threads)
+torch.manual_seed(1)
+
+
+class Bernoulli(torch.autograd.Function):
+    """b with probability p; the gradient passes straight through."""
+
+    @staticmethod
+    def forward(ctx, p):
+        return torch.bernoulli(p)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class Round(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, p):
+        return torch.round(p)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class Masked(nn.Module):
+    """What masked layers share: a logit per weight, and weights under a fresh mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits, self.held = nn.ParameterDict(), {}
+
+    def add_logits(self, *names):
+        if args.masks != "none":
+            for name in names:
+                self.logits[name] = nn.Parameter(torch.full_like(getattr(self, name), 5.0))
+
+    def weights(self, name):
+        if args.masks == "none":
+            return getattr(self, name)
+        if args.masks == "forward" and name in self.held:
+            return self.held[name]
+        masked = Bernoulli.apply(torch.sigmoid(self.logits[name])) * getattr(self, name)
+        self.held[name] = masked if args.masks == "forward" else None
+        return masked
+
+
+class Linear(Masked):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        bound = inputs ** -0.5
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
+        self.add_logits("weight")
+
+    def forward(self, x):
+        return F.linear(x, self.weights("weight"), self.bias)
+
+
+class Embedding(Masked):
+    def __init__(self, count, size):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(count, size))
+        self.add_logits("weight")
+
+    def forward(self, ids):
+        return F.embedding(ids, self.weights("weight"))
+
+
+class LSTMCell(Masked):
+    def __init__(self, inputs, hidden):
+        super().__init__()
+        bound = hidden ** -0.5
+        for name, shape in (("weight_ih", (4 * hidden, inputs)), ("weight_hh", (4 * hidden, hidden)),
+                            ("bias_ih", (4 * hidden,)), ("bias_hh", (4 * hidden,))):
+            setattr(self, name, nn.Parameter(torch.empty(*shape).uniform_(-bound, bound)))
+        self.add_logits("weight_ih", "weight_hh")
+
+    def forward(self, x, state):
+        return torch.lstm_cell(x, state, self.weights("weight_ih"), self.weights("weight_hh"), self.bias_ih,
+                               self.bias_hh)
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.h2att = Linear(args.hidden, args.attention)
+        self.alpha_net = Linear(args.attention, 1)
+
+    def forward(self, h, values, keys):
+        scores = self.alpha_net(torch.tanh(keys + self.h2att(h).unsqueeze(1))).squeeze(2)
+        return torch.bmm(torch.softmax(scores, 1).unsqueeze(1), values).squeeze(1)
+
+
+class UpDown(nn.Module):
+    def __init__(self):
+        super().__init__()
+        hidden, drop = args.hidden, nn.Dropout(args.dropout)
+        self.embed = nn.Sequential(Embedding(args.vocab, args.embed), nn.ReLU(), drop)
+        self.fc_embed = nn.Sequential(Linear(args.features, hidden), nn.ReLU(), drop)
+        self.att_embed = nn.Sequential(Linear(args.features, hidden), nn.ReLU(), drop)
+        self.ctx2att = Linear(hidden, args.attention)
+        self.att_lstm = LSTMCell(2 * hidden + args.embed, hidden)
+        self.lang_lstm = LSTMCell(2 * hidden, hidden)
+        self.attention = Attention()
+        self.logit, self.drop = Linear(hidden, args.vocab), drop
+
+    def forward(self, fc, att, words):
+        each = args.captions
+        fc, values = self.fc_embed(fc), self.att_embed(att)
+        keys = self.ctx2att(values)
+        fc, values, keys = (x.repeat_interleave(each, 0) for x in (fc, values, keys))
+        zeros = fc.new_zeros(words.size(0), args.hidden)
+        one, two, out = (zeros, zeros), (zeros, zeros), []
+        for t in range(words.size(1)):
+            x = self.embed(words[:, t])
+            one = self.att_lstm(torch.cat([two[0], fc, x], 1), one)
+            seen = self.attention(one[0], values, keys)
+            two = self.lang_lstm(torch.cat([seen, one[0]], 1), two)
+            h = self.drop(two[0])
+            out.append(h if args.logits == "all" else torch.log_softmax(self.logit(h), 1))
+        out = torch.stack(out, 1)
+        return torch.log_softmax(self.logit(out), 2) if args.logits == "all" else out
+
+
+def sparsity_loss(logits, target=0.975, weight=20.0, anneal=0.5):
+    kept = sum(Round.apply(torch.sigmoid(x)).sum() for x in logits)
+    return weight * (1 - anneal) * torch.abs(target - (1 - kept / sum(x.numel() for x in logits)))
+
+
+def build_step():
+    model = UpDown()
+    masks = [p for name, p in model.named_parameters() if ".logits." in name]
+    weights = [p for name, p in model.named_parameters() if ".logits." not in name]
+    groups = [{"params": weights, "lr": 0.01}] + ([{"params": masks, "lr": 100.0}] if masks else [])
+    optimiser = torch.optim.Adam(groups, eps=1e-2, fused=args.adam == "fused", foreach=args.adam == "foreach")
+    rows = args.images * args.captions
+    fc, att = torch.randn(args.images, args.features), torch.randn(args.images, args.regions, args.features)
+    words = torch.randint(0, args.vocab, (rows, args.time))
+    targets = torch.randint(0, args.vocab, (rows, args.time))
+    holders = [m for m in model.modules() if isinstance(m, Masked)]
+
+    def step():
+        for holder in holders:
+            holder.held.clear()
+        optimiser.zero_grad(set_to_none=True)
+        logp = model(fc, att, words)
+        loss = -logp.gather(2, targets.unsqueeze(2)).mean()
+        if masks:
+            loss = loss + sparsity_loss(masks)
+        loss.backward()
+        nn.utils.clip_grad_value_(weights + masks, 0.1)
+        optimiser.step()
+        return loss.item()
+
+    return step
+
+
+def timed(step):
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def main():
+    step = build_step()
+    for _ in range(args.warmup):
+        step()
+    if args.steps:
+        times = [timed(step) for _ in range(args.steps)]
+        print("%.3f s median of %d, %.3f to %.3f" % (statistics.median(times), len(times), min(times), max(times)))
+        return
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if line.strip() != "step":
+            break
+        print("%.6f" % timed(step), flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
+
+
+main()
