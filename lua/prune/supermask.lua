@@ -6,8 +6,8 @@
 --     s = 1 - (sum round(sigmoid(logit))) / N        a = (1 + cos(pi min(1, step / steps))) / 2
 --     loss = weight (1 - a) |target - s|
 --
--- with step = the number of completed updates, 0 for the first. Logits have an Adam of their own with a constant
--- rate. Frozen masks stay at their first logit, are still drawn, count in no loss and are pruned with the rest.
+-- with step = the number of completed updates, 0 for the first. Logits have an Adam of their own, in the published
+-- program with a constant rate. Frozen masks stay at their first logit, are still drawn, count in no loss and are pruned with the rest.
 -- Tan, Chan and Chuah 2022, "End-to-end supermask pruning: learning to prune image captioning models", section 3.
 -- @module prune.supermask
 local lac = require "lac"
@@ -17,6 +17,7 @@ local class = require "core.class"
 local config = require "core.config"
 local fix = require "prune.fix"
 local mask = require "nn.mask"
+local schedule = require "optim.schedule"
 local select = require "core.select"
 
 local supermask = {}
@@ -27,7 +28,7 @@ supermask.defaults = {
   target = config.optional "number", -- share of zeros, 0 <= target < 1
   weight = config.optional "number", -- of the loss; max(5, 0.5 / (1 - target)) unless given
   init = 5, -- first logit
-  lr = 100, -- of the logits, with Adam's other settings
+  lr = config.either(100, "function"), -- of the logits, with Adam's other settings; a schedule may let them settle
   eps = 1e-2, beta1 = 0.9, beta2 = 0.999,
   clip_value = 0.1, -- limit of every element of a logit's gradient; 0: none
   draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass
@@ -134,8 +135,10 @@ function Supermask:forecast(at)
 end
 
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.
-function Supermask:update()
-  self.optimiser:step(self.cfg.lr)
+-- @tparam nn.Module _ the model
+-- @tparam[opt] table at where the run is, see optim.schedule; needed where lr is a schedule
+function Supermask:update(_, at)
+  self.optimiser:step(schedule.at(self.cfg.lr, at, "prune.lr"))
   for _, m in ipairs(self.active) do m.logits:zero_grad() end
 end
 

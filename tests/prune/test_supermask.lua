@@ -288,6 +288,30 @@ function T.training_reaches_the_target_and_finish_keeps_what_evaluation_saw()
   close_all(optimiser, model, x, y)
 end
 
+function T.the_rate_of_the_logits_may_be_a_schedule()
+  local model, x, y = small_problem()
+  local method = supermask.new {target = 0.5, weight = 20, lr = schedule.linear {from = 4}}
+  method:attach(model)
+  model:train(lac.rng(3))
+  local function moved_by(step)
+    local before = model:parameters()[1].param.mask.logits:totable()
+    do
+      local tape <close> = lac.tape()
+      tape:backward((model(x) - y):square():mean() + method:loss(model, {step = step - 1, steps = 10}))
+      method:update(model, {step = step, steps = 10, epoch = 0})
+      model:zero_grad()
+    end
+    local most = 0
+    for i, row in ipairs(model:parameters()[1].param.mask.logits:totable()) do
+      for j, value in ipairs(row) do most = math.max(most, math.abs(value - before[i][j])) end
+    end
+    return most
+  end
+  check.yes(moved_by(5) > 0)
+  check.equal(moved_by(10), 0.0) -- the end of the line
+  close_all(method, model, x, y)
+end
+
 function T.a_loaded_state_continues_exactly()
   local model, x, y = small_problem()
   local twin, x2, y2 = small_problem()
