@@ -131,6 +131,7 @@ function UpDown:step_weights(ready, once)
     lang_hh = ready(self.lang_lstm.weight_hh:weights()),
     lang_bias = self.lang_lstm:bias(),
     v = self.attention:vector(),
+    h2att = not self.attention.h2att.weight:redraws() and ready(self.attention.h2att.weight:weights()) or nil,
   }
 end
 
@@ -155,7 +156,7 @@ end
 
 -- The rest of a step after the attention LSTM: look, then the language LSTM.
 function UpDown:look_and_speak(seen, w, state)
-  local context = self.attention(state.h1, seen.keys, seen.values, seen.mask, w.v)
+  local context = self.attention(state.h1, seen.keys, seen.values, seen.mask, w.v, w.h2att)
   local z = lac.linear {context, w.lang_v, state.h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
   return lac.lstm_cell(z, state.c2)
 end

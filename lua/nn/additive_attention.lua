@@ -26,10 +26,11 @@ end
 -- @tparam tensor values [images, regions, width]
 -- @tparam[opt] tensor mask [images, regions]
 -- @tparam[opt] tensor v self:vector(), where it was made before a loop
+-- @tparam[opt] weights h2att as self.h2att.weight:weights(), likewise
 -- @treturn tensor [images * each, width]
-function AdditiveAttention:forward(query, keys, values, mask, v)
-  return (lac.attention {query = self.h2att(query), keys = keys, values = values, mask = mask,
-                         v = v or self:vector()})
+function AdditiveAttention:forward(query, keys, values, mask, v, h2att)
+  local scored = h2att and query:linear(h2att, self.h2att.bias:tensor()) or self.h2att(query)
+  return (lac.attention {query = scored, keys = keys, values = values, mask = mask, v = v or self:vector()})
 end
 
 return AdditiveAttention
