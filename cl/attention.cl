@@ -1,9 +1,24 @@
 /*
- * Additive attention. Rows are [images * each]: the `each` rows of an image lie together.
+ * Additive attention. The rows of an image lie together, `each` of them; or, with_rows, rows are in any order:
+ * owners[row] is a row's image, and members[image, :each] are its rows in ascending order, of which those from
+ * `rows` on are absent.
  *
  *   query [rows, size]   keys [images, regions, size]   values [images, regions, width]
  *   w     [rows, regions]                               y      [rows, width]
  */
+
+/* The image of a row; one that does not exist counts as the last. */
+inline ulong image_of(const global int *owners, ulong owners0, uint with_rows, ulong row, uint each,
+                      uint images) {
+  return with_rows ? (ulong)min((uint)owners[owners0 + row], images - 1) : row / each;
+}
+
+/* The r-th row of an image; `rows` or more where there is none. */
+inline ulong member_of(const global int *members, ulong members0, uint with_rows, ulong image, uint r,
+                       uint each) {
+  const ulong at = image * each + r;
+  return with_rows ? (ulong)members[members0 + at] : at;
+}
 
 /* v . tanh(key + q), eight at a time */
 inline float score_of(const global float *v, const global float *key, const global float *q,
@@ -32,10 +47,11 @@ kernel __attribute__((reqd_work_group_size(REDUCE, 1, 1))) void
 additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global float *query,
              ulong query0, const global float *keys, ulong keys0, const global float *values,
              ulong values0, const global float *v, ulong v0, const global float *mask, ulong mask0,
-             uint with_mask, uint each, uint regions, uint size, uint width) {
+             uint with_mask, const global int *owners, ulong owners0, uint with_rows, uint images,
+             uint each, uint regions, uint size, uint width) {
   local float room[REDUCE];
   const uint lid = (uint)get_local_id(0);
-  const ulong row = get_group_id(0), image = row / each;
+  const ulong row = get_group_id(0), image = image_of(owners, owners0, with_rows, row, each, images);
   const global float *q = query + query0 + row * size;
   global float *wr = w + w0 + row * regions;
   float top = -INFINITY;
@@ -76,10 +92,11 @@ additive_bwd_scores(global float *ge, ulong ge0, global float *gquery, ulong gqu
                     const global float *gy, ulong gy0, const global float *w, ulong w0,
                     const global float *query, ulong query0, const global float *keys, ulong keys0,
                     const global float *values, ulong values0, const global float *v, ulong v0,
-                    uint with_gquery, uint each, uint regions, uint size, uint width) {
+                    uint with_gquery, const global int *owners, ulong owners0, uint with_rows,
+                    uint images, uint each, uint regions, uint size, uint width) {
   local float room[REDUCE];
   const uint lid = (uint)get_local_id(0);
-  const ulong row = get_group_id(0), image = row / each;
+  const ulong row = get_group_id(0), image = image_of(owners, owners0, with_rows, row, each, images);
   const global float *wr = w + w0 + row * regions, *g = gy + gy0 + row * width;
   global float *ger = ge + ge0 + row * regions;
   float dot = 0.0f;
@@ -124,12 +141,11 @@ kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *p
                               ulong partial0, const global float *ge, ulong ge0,
                               const global float *query, ulong query0, const global float *keys,
                               ulong keys0, const global float *v, ulong v0, uint with_gkeys,
+                              const global int *members, ulong members0, uint with_rows, uint rows,
                               uint each, uint regions, uint size) {
   const uint c = 8 * (uint)get_global_id(0);
   const ulong image = get_global_id(1);
   if (c >= size) return;
-  const global float *q = query + query0 + image * each * size;
-  const global float *gei = ge + ge0 + image * each * regions;
   if (c + 8 <= size) {
     const float8 vc = vload8(0, v + v0 + c);
     float8 gv = (float8)(0.0f);
@@ -138,8 +154,10 @@ kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *p
       const float8 key = vload8(0, keys + keys0 + at);
       float8 gkey = (float8)(0.0f);
       for (uint r = 0; r < each; r++) {
-        const float8 t = quick_tanh8(key + vload8(0, q + r * size + c));
-        const float g = gei[r * regions + s];
+        const ulong row = member_of(members, members0, with_rows, image, r, each);
+        if (row >= rows) break;
+        const float8 t = quick_tanh8(key + vload8(0, query + query0 + row * size + c));
+        const float g = ge[ge0 + row * regions + s];
         gv += g * t;
         gkey += g * (1.0f - t * t);
       }
@@ -156,8 +174,10 @@ kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *p
       const float key = keys[keys0 + at];
       float gkey = 0.0f;
       for (uint r = 0; r < each; r++) {
-        const float t = quick_tanh(key + q[r * size + d]);
-        const float g = gei[r * regions + s];
+        const ulong row = member_of(members, members0, with_rows, image, r, each);
+        if (row >= rows) break;
+        const float t = quick_tanh(key + query[query0 + row * size + d]);
+        const float g = ge[ge0 + row * regions + s];
         gv += g * t;
         gkey += g * (1.0f - t * t);
       }
@@ -177,17 +197,33 @@ kernel void additive_bwd_v(global float *gv, ulong gv0, const global float *part
   gv[gv0 + c] += sum;
 }
 
-/* One item per (image and region, h): gvalues += sum over the image's rows of w gy */
+/* One item per (image and region, eight h): gvalues += sum over the image's rows of w gy; the last item of a region
+ * takes what is left, one by one. */
 kernel void additive_bwd_values(global float *gvalues, ulong gvalues0, const global float *w,
-                                ulong w0, const global float *gy, ulong gy0, uint each,
-                                uint regions, uint width) {
-  const uint h = (uint)get_global_id(0);
+                                ulong w0, const global float *gy, ulong gy0,
+                                const global int *members, ulong members0, uint with_rows, uint rows,
+                                uint each, uint regions, uint width) {
+  const uint h = 8 * (uint)get_global_id(0);
   const ulong place = get_global_id(1), image = place / regions, s = place % regions;
   if (h >= width) return;
-  float sum = 0.0f;
-  for (uint r = 0; r < each; r++) {
-    const ulong row = image * each + r;
-    sum += w[w0 + row * regions + s] * gy[gy0 + row * width + h];
+  global float *out = gvalues + gvalues0 + place * width;
+  if (h + 8 <= width) {
+    float8 sum = vload8(0, out + h);
+    for (uint r = 0; r < each; r++) {
+      const ulong row = member_of(members, members0, with_rows, image, r, each);
+      if (row >= rows) break;
+      sum += w[w0 + row * regions + s] * vload8(0, gy + gy0 + row * width + h);
+    }
+    vstore8(sum, 0, out + h);
+    return;
   }
-  gvalues[gvalues0 + place * width + h] += sum;
+  for (uint d = h; d < width; d++) {
+    float sum = 0.0f;
+    for (uint r = 0; r < each; r++) {
+      const ulong row = member_of(members, members0, with_rows, image, r, each);
+      if (row >= rows) break;
+      sum += w[w0 + row * regions + s] * gy[gy0 + row * width + d];
+    }
+    out[d] += sum;
+  }
 }

@@ -4,11 +4,10 @@
 
 /* y = add + bias, either of them optional: what the products are then added to. */
 kernel void linear_start(global float *y, ulong y0, const global float *bias, ulong bias0,
-                         const global float *add, ulong add0, ulong count, ulong n, uint with_bias,
-                         uint with_add) {
-  const ulong i = get_global_id(0);
-  if (i >= count) return;
-  const float b = with_bias ? bias[bias0 + i % n] : 0.0f;
+                         const global float *add, ulong add0, ulong n, uint with_bias, uint with_add) {
+  const ulong j = get_global_id(0), i = get_global_id(1) * n + j; // no division: it costs more than the rest
+  if (j >= n) return;
+  const float b = with_bias ? bias[bias0 + j] : 0.0f;
   y[y0 + i] = with_add ? b + add[add0 + i] : b;
 }
 

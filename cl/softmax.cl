@@ -11,7 +11,7 @@ inline float row_max(const global float *row, ulong n, local float *room) {
 
 inline float row_exp_sum(const global float *row, ulong n, float top, local float *room) {
   float total = 0.0f;
-  for (ulong i = get_local_id(0); i < n; i += REDUCE) total += exp(row[i] - top);
+  for (ulong i = get_local_id(0); i < n; i += REDUCE) total += bounded_exp(row[i] - top);
   return group_sum(total, room);
 }
 
@@ -22,7 +22,7 @@ GROUP_KERNEL void softmax_fwd(global float *y, ulong y0, const global float *x, 
   const float top = row_max(row, n, room);
   const float total = row_exp_sum(row, n, top, room);
   for (ulong i = get_local_id(0); i < n; i += REDUCE)
-    y[y0 + begin + i] = exp(row[i] - top) / total;
+    y[y0 + begin + i] = bounded_exp(row[i] - top) / total;
 }
 
 GROUP_KERNEL void log_softmax_fwd(global float *y, ulong y0, const global float *x, ulong x0, ulong n) {
@@ -55,5 +55,5 @@ GROUP_KERNEL void log_softmax_bwd(global float *gx, ulong gx0, const global floa
   for (ulong i = get_local_id(0); i < n; i += REDUCE) total += gy[gy0 + begin + i];
   total = group_sum(total, room);
   for (ulong i = get_local_id(0); i < n; i += REDUCE)
-    gx[gx0 + begin + i] += gy[gy0 + begin + i] - exp(y[y0 + begin + i]) * total;
+    gx[gx0 + begin + i] += gy[gy0 + begin + i] - bounded_exp(y[y0 + begin + i]) * total;
 }

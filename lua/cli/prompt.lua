@@ -77,7 +77,7 @@ end
 
 local function print_results(...)
   for i = 1, select("#", ...) do
-    print(show.text((select(i, ...)), {width = native.width()}))
+    print(show.text((select(i, ...)), {width = native.columns(1) or 80}))
   end
 end
 

@@ -1,25 +1,29 @@
---- lacuna run: a Lua script with `lac` and the library's modules.
-local lac = require "lac"
+--- lacuna run: a recipe that trains, or any Lua script with `lac` and the library's modules.
 local native = require "cli.native"
-local sandbox = require "core.sandbox"
+local options = require "cli.options"
+local recipes = require "cli.recipes"
 
 local MIB = 1024 * 1024
 
 local run = {
-  summary = "run a Lua script, restricted unless --trust is given",
-  usage = "lacuna run [--trust] SCRIPT [ARGUMENT...]",
+  summary = "train as a recipe says, or run a Lua script; restricted unless --trust is given",
+  usage = "lacuna run [--trust] RECIPE [key=value ...]\n       lacuna run [--trust] SCRIPT [ARGUMENT...]",
   options = {
+    {name = "out", value = "FOLDER", help = "where the run goes (default runs/<the recipe's folder>-<name>)"},
     {name = "trust", help = "give the script all of Lua: files, processes, native modules"},
     {name = "memory", value = "MIB", type = "integer", min = 1, default = 4096,
       help = "what Lua values may take, tensors not counted"},
     {name = "steps", value = "N", type = "integer", min = 1,
-      help = "end the script after N Lua instructions"},
+      help = "end a script after N Lua instructions"},
   },
-  arguments = {name = "SCRIPT", min = 1},
+  arguments = {name = "RECIPE", min = 1},
   options_first = true,
-  details = "SCRIPT may be - for standard input. The script gets its arguments as ... and in the table arg,\n"
-    .. "`lac` and `clock()` (seconds) as globals, and the library through require. Restricted means:\n"
-    .. "no io, os, debug, package, files through lac, bytecode or modules from elsewhere.",
+  details = "A file that returns a table is a recipe: what it says is trained, evaluated and exported into a run\n"
+    .. "folder. key=value changes it, as in optim.lr=0.001, stages.1.epochs=3 or prune.target=0.95; lacuna plan\n"
+    .. "shows what would happen. Ctrl-C saves and ends, a second one ends at once; lacuna resume goes on.\n"
+    .. "A script (- for standard input) gets its arguments as ... and in the table arg. Globals are `lac`,\n"
+    .. "`schedule` and `clock()` (seconds), and the library comes through require. Restricted means: no io, os,\n"
+    .. "debug, package, files through lac, bytecode or modules from elsewhere.",
 }
 
 local function read_script(path)
@@ -38,23 +42,43 @@ local function globals(args)
   return {clock = native.clock, arg = script}
 end
 
-local function environment(args)
-  if not args.trust then
-    return sandbox.environment {folder = native.lua_dir, lac = lac, globals = globals(args)}
+-- runs/ucm-updown for recipes/ucm/updown.lua, with a number where that is taken.
+local function choose_folder(path)
+  local name = path:gsub("%.lua$", ""):match("([^/]+/[^/]+)$") or path:gsub("%.lua$", "")
+  name = "runs/" .. name:gsub("^%.+/", ""):gsub("/", "-")
+  local folder, n = name, 1
+  while true do
+    local taken = io.open(folder .. "/config.json", "rb")
+    if not taken then return folder end
+    taken:close()
+    n = n + 1
+    folder = ("%s-%d"):format(name, n)
   end
-  rawset(_G, "lac", lac)
-  for name, value in pairs(globals(args)) do rawset(_G, name, value) end
-  return _G
+end
+
+local function train(args, how, source)
+  local recipe, Run = require "train.recipe", require "train.run"
+  local sources = recipe.sources(source, how)
+  local folder = args.out or choose_folder(source.path)
+  local started = Run.start(folder, sources, how, recipes.host())
+  io.stderr:write(("lacuna: the run goes to %s\n"):format(folder))
+  return recipes.go(started)
 end
 
 function run.run(args)
   local text, name = read_script(args[1])
-  local chunk, why = sandbox.compile(text, name, environment(args))
+  local words = table.move(args, 2, #args, 1, {})
+  local how = recipes.how {trusted = args.trust, overrides = words, globals = globals(args)}
+  local chunk, why = how.compile(text, name)
   if not chunk then error(why, 0) end
   native.memory(args.memory * MIB)
   native.steps(args.steps or 0)
-  chunk(table.unpack(args, 2))
+  local value = chunk(table.unpack(words))
   native.steps(0)
+  if type(value) == "table" and (value.base or value.stages or value.model) then
+    return train(args, how, {path = args[1], text = text, value = value})
+  end
+  if args.out then options.wrong("--out is for recipes; %s is a script, it returns no table", args[1]) end
 end
 
 return run

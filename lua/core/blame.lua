@@ -5,12 +5,17 @@
 
 local root = debug.getinfo(1, "S").source:match("^(.*)core/blame%.lua$")
 
+-- The command line's first file is loaded by its path, not as a module.
+local function is_own(info)
+  return info.what == "C" or info.source:sub(1, #root) == root or info.source:find("/cli/main.lua", 1, true)
+end
+
 --- @tparam string message
 -- @raise always
 local function blame(message)
   local level = 2
   local info = debug.getinfo(level, "S")
-  while info and (info.what == "C" or info.source:sub(1, #root) == root) do
+  while info and is_own(info) do
     level = level + 1
     info = debug.getinfo(level, "S")
   end

@@ -19,10 +19,11 @@ local GLOBALS = {"assert", "error", "ipairs", "next", "pairs", "pcall", "print",
   "rawlen", "rawset", "select", "tonumber", "tostring", "type", "_VERSION"}
 local LIBRARIES = {"coroutine", "math", "string", "table", "utf8"}
 local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
--- Reach the true globals (as does all of cli) or take paths.
-local HIDDEN = {["core.sandbox"] = true, ["core.strict"] = true, ["data.annotations"] = true,
-  ["data.features"] = true, ["train.checkpoint"] = true, ["train.published"] = true}
-local FILES = {"hdf5", "npy", "npz", "pth", "safetensors", "zip"} -- of lac
+-- Modules reach the true globals in cli, and take paths in data and train; what does not is open.
+local HIDDEN = {cli = true, data = true, train = true}
+local OPEN = {["data.shapes"] = true, ["data.vocab"] = true, ["train.beam"] = true, ["train.every"] = true}
+local CLOSED = {["core.sandbox"] = true, ["core.strict"] = true}
+local FILES = {"append", "files", "hdf5", "npy", "npz", "pth", "safetensors", "tfevents", "zip"} -- of lac
 
 local function copy(from)
   local out = {}
@@ -90,8 +91,8 @@ local function make_require(folder, lac)
     if type(name) ~= "string" then error("require: the name must be a string", 2) end
     if name == "lac" then return lac end
     local plain = name:find("^[%w_]+%.[%w_.]+$") and not name:find("..", 1, true)
-    if not plain or name:sub(1, 4) == "cli." or HIDDEN[name]
-        or not package.searchpath(name, folder .. "/?.lua") then
+    local hidden = plain and (CLOSED[name] or HIDDEN[name:match("^[^.]+")] and not OPEN[name])
+    if not plain or hidden or not package.searchpath(name, folder .. "/?.lua") then
       error(('require: there is no module "%s" in the library; a restricted script cannot load others '
         .. '(--trust lifts this)'):format(name), 2)
     end

@@ -1,6 +1,7 @@
 --- Captions by image, from the JSON files in which they are handed around.
 -- @module data.annotations
 local lac = require "lac"
+local suggest = require "core.suggest"
 
 local annotations = {}
 
@@ -68,29 +69,39 @@ local function read_coco(path, value)
   return found
 end
 
+-- Of "val2014/COCO_val2014_000000391895.jpg" the name without its ending.
+local function stem(name)
+  name = name:match("([^/]+)$") or name
+  return name:match("^(.+)%.[^.]*$") or name
+end
+
 -- Karpathy: the number behind the last "_" of COCO_val2014_000000391895.jpg, or the name without its ending.
 local function karpathy_id(image)
   if image.cocoid then return image.cocoid end
-  local name = image.filename
-  if type(name) ~= "string" then return image.imgid end
-  name = name:match("([^/]+)$") or name
-  name = name:match("^(.+)%.[^.]*$") or name
+  if type(image.filename) ~= "string" then return image.imgid end
+  local name = stem(image.filename)
   return math.tointeger(tonumber(name:match("_(%d+)$"))) or name
 end
 
--- Karpathy: {"images": [{"filename", "sentences": [{"raw"}, ...]}, ...]}.
-local function read_karpathy(path, value)
-  local found = {}
-  for i, image in ipairs(value.images) do
+-- Karpathy: {"images": [{"filename", "sentences": [{"raw"}, ...]}, ...]} -> list of {id, captions, place, row}.
+local function karpathy_images(path, value)
+  local found, known = {}, {}
+  for i, row in ipairs(value.images) do
     local place = "image " .. i
-    if type(image) ~= "table" or not is_list(image.sentences) then fail(path, "%s has no sentences", place) end
-    local id, list = check_id(path, karpathy_id(image), place), {}
-    if found[id] then fail(path, "%s has the id %s, as one before it", place, id) end
-    for j, sentence in ipairs(image.sentences) do
+    if type(row) ~= "table" or not is_list(row.sentences) then fail(path, "%s has no sentences", place) end
+    local id, list = check_id(path, karpathy_id(row), place), {}
+    if known[id] then fail(path, "%s has the id %s, as one before it", place, id) end
+    for j, sentence in ipairs(row.sentences) do
       list[j] = check_caption(path, type(sentence) == "table" and sentence.raw or nil, place .. ", sentence " .. j)
     end
-    found[id] = list
+    found[i], known[id] = {id = id, captions = list, place = place, row = row}, true
   end
+  return found
+end
+
+local function read_karpathy(path, value)
+  local found = {}
+  for _, image in ipairs(karpathy_images(path, value)) do found[image.id] = image.captions end
   return found
 end
 
@@ -104,6 +115,51 @@ local function read_plain(path, value)
     for j, text in ipairs(texts) do found[id][j] = check_caption(path, text, place) end
   end
   return found
+end
+
+local SPLITS = {train = "train", restval = "train", val = "val", test = "test"}
+
+local function check_split(path, got, place)
+  if SPLITS[got] then return SPLITS[got] end
+  fail(path, "%s: the split must be train, restval, val or test, it is %s", place,
+    type(got) == "string" and ('"%s"%s'):format(got, suggest.hint(got, {"train", "restval", "val", "test"}))
+      or seen(got))
+end
+
+-- The words of a sentence, joined.
+local function check_tokens(path, sentence, place)
+  local tokens = sentence.tokens
+  if not is_list(tokens) then fail(path, "%s: the tokens must be a list, they are %s", place, seen(tokens)) end
+  for _, token in ipairs(tokens) do
+    if type(token) ~= "string" then fail(path, "%s: a token must be a text, one is %s", place, seen(token)) end
+  end
+  return table.concat(tokens, " ")
+end
+
+--- Read Karpathy's data set as what a model is trained with. restval belongs to train.
+-- @tparam string path
+-- @treturn table list of {id =, file = name as written, stem = file without folder and ending, split = "train", "val"
+-- or "test", captions = {raw texts}, tokens = {their words, joined}}, in the order of the file
+-- @raise the file, the image and what is wrong
+function annotations.images(path)
+  local value = read_json(path)
+  if type(value) ~= "table" or not is_list(value.images) then
+    fail(path, 'expected {"images": [{"filename", "split", "sentences": [{"raw", "tokens"}, ...]}, ...]}')
+  end
+  local images = {}
+  for i, image in ipairs(karpathy_images(path, value)) do
+    local file = type(image.row.filename) == "string" and image.row.filename or tostring(image.id)
+    local place = ("%s (%s)"):format(image.place, file)
+    if #image.captions == 0 then fail(path, "%s has no captions", place) end
+    local tokens = {}
+    for j, sentence in ipairs(image.row.sentences) do
+      tokens[j] = check_tokens(path, sentence, ("%s, sentence %d"):format(place, j))
+    end
+    images[i] = {id = image.id, file = file, stem = stem(file), captions = image.captions, tokens = tokens,
+                 split = check_split(path, image.row.split, place)}
+  end
+  if #images == 0 then fail(path, "there is no image in it") end
+  return images
 end
 
 --- Read references: MS-COCO's annotations, Karpathy's data set, or lists of captions by image id.

@@ -17,13 +17,17 @@ local function find_bad(x)
   end
 end
 
-local function check(x, path, width)
+-- Rows of finite numbers [regions, width]. `width` may be nil; `because` says where it comes from.
+local function check(x, path, width, because)
   local shape = x:shape()
   if #shape == 3 then shape = {shape[1] * shape[2], shape[3]} end -- a grid of cells is a list of regions
-  if #shape ~= 2 then fail(path, "region features have two dimensions [regions, %d], these have %d", width, #shape) end
+  if #shape ~= 2 then
+    fail(path, "region features have two dimensions [regions, %s], these have %d", width or "features", #shape)
+  end
   if shape[1] == 0 then fail(path, "there is no region in it") end
-  if shape[2] ~= width then
-    fail(path, "a region has %d features, but the model was trained with %d", shape[2], width)
+  if shape[2] == 0 then fail(path, "its regions have no features") end
+  if width and shape[2] ~= width then
+    fail(path, "a region has %d features, but %s %d", shape[2], because, width)
   end
   local rows = x:dtype() == "f32" and x:reshape(shape) or x:to_f32():reshape(shape)
   local total = (rows * 0):sum():item() -- zero, unless a number is NaN or infinite
@@ -34,18 +38,25 @@ local function check(x, path, width)
   return rows
 end
 
+-- The array of an .npz file that has one of the names, or its only one.
+local function pick(arrays, ...)
+  for _, name in ipairs {...} do
+    if arrays[name] then return arrays[name] end
+  end
+  local only = next(arrays)
+  return only and next(arrays, only) == nil and arrays[only] or nil
+end
+
+local function read_npz(path)
+  local arrays = lac.npz.read(path)
+  local x = pick(arrays, "feat", "features", "arr_0")
+  if not x then fail(path, "it holds several arrays, and none is called feat or features") end
+  return x, arrays
+end
+
 local function read_tensors(path)
   if path:find("%.npy$") then return {[path:match("([^/]+)%.npy$") or path] = lac.npy.read(path)} end
-  if path:find("%.npz$") then
-    local arrays = lac.npz.read(path)
-    local x = arrays.feat or arrays.features or arrays.arr_0
-    if not x then
-      local only = next(arrays)
-      if only and next(arrays, only) == nil then x = arrays[only] end
-    end
-    if not x then fail(path, "it holds several arrays, and none is called feat or features") end
-    return {[path:match("([^/]+)%.npz$") or path] = x}
-  end
+  if path:find("%.npz$") then return {[path:match("([^/]+)%.npz$") or path] = (read_npz(path))} end
   if path:find("%.h5$") or path:find("%.hdf5$") then
     local found, file <close> = {}, lac.hdf5.open(path)
     for _, name in ipairs(file:names()) do found[name:match("([^/]+)$")] = file:read(name) end
@@ -61,10 +72,57 @@ end
 -- @raise file, region and what is wrong
 function features.read(path, width)
   local images = {}
-  for id, x in pairs(read_tensors(path)) do images[#images + 1] = {id = id, att = check(x, path, width)} end
+  for id, x in pairs(read_tensors(path)) do
+    images[#images + 1] = {id = id, att = check(x, path, width, "the model was trained with")}
+  end
   if #images == 0 then fail(path, "there is nothing in it") end
   table.sort(images, function(a, b) return a.id < b.id end)
   return images
+end
+
+-- Edges relative to the image's, not pixels.
+local function check_boxes(x, path, regions)
+  local shape = x:shape()
+  if #shape ~= 2 or shape[2] ~= 4 then
+    fail(path, "boxes have the shape [regions, 4], these have [%s]", table.concat(shape, ", "))
+  end
+  if shape[1] ~= regions then fail(path, "there are %d boxes for %d regions", shape[1], regions) end
+  for i, row in ipairs(x:totable()) do
+    for _, v in ipairs(row) do
+      if not (v >= -1e-3 and v <= 1 + 1e-3) then -- luacheck: ignore 581 (NaN)
+        fail(path, "box %d has an edge at %s; edges are relative to the image, from 0 to 1", i, v)
+      end
+    end
+  end
+  return x:dtype() == "f32" and x or x:to_f32()
+end
+
+local function read_boxes(path, regions)
+  if path:find("%.npz$") then
+    local boxes = pick(lac.npz.read(path), "boxes", "bbox", "arr_0")
+    if not boxes then fail(path, "it holds several arrays, and none is called boxes or bbox") end
+    return check_boxes(boxes, path, regions)
+  end
+  return check_boxes(lac.npy.read(path), path, regions)
+end
+
+--- Read one image for a data set.
+-- @tparam string path .npy or .npz
+-- @tparam table cfg width: features per region that are expected, nil for any; boxes: another file with the boxes,
+-- else they are the array boxes or bbox beside the features, if there is one
+-- @treturn table {att = tensor [regions, width], boxes = tensor [regions, 4] or nil}
+-- @raise file, region and what is wrong
+function features.image(path, cfg)
+  local x, arrays
+  if path:find("%.npz$") then x, arrays = read_npz(path) else x, arrays = lac.npy.read(path), {} end
+  local att = check(x, path, cfg.width, "the images before it have")
+  local regions, boxes = att:shape(1), arrays.boxes or arrays.bbox
+  if cfg.boxes then
+    boxes = read_boxes(cfg.boxes, regions)
+  elseif boxes then
+    boxes = check_boxes(boxes, path, regions)
+  end
+  return {att = att, boxes = boxes}
 end
 
 --- Pad images to the same number of regions.

@@ -91,7 +91,8 @@ function UpDown:encode(batch)
     local images, regions = batch.mask:shape(1), batch.mask:shape(2)
     values = values * batch.mask:reshape(images, regions, 1) -- padded regions are exact zeros
   end
-  return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1)}
+  return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1),
+          owners = batch.owners, members = batch.members}
 end
 
 local function as_it_is(weight)
@@ -156,7 +157,7 @@ end
 
 -- The rest of a step after the attention LSTM: look, then the language LSTM.
 function UpDown:look_and_speak(seen, w, state)
-  local context = self.attention(state.h1, seen.keys, seen.values, seen.mask, w.v, w.h2att)
+  local context = self.attention(state.h1, seen, w.v, w.h2att)
   local z = lac.linear {context, w.lang_v, state.h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
   return lac.lstm_cell(z, state.c2)
 end
@@ -166,35 +167,124 @@ local function zero_state(rows, hidden)
           h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
 end
 
+-- Rows at each step, and the words of all steps in one list. Where captions end, rows end: the first ones stay.
+local function time_steps(batch)
+  if batch.counts then return batch.counts, batch.words end
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local counts = {}
+  for t = 1, steps do counts[t] = rows end
+  return counts, batch.words:reshape(steps * rows)
+end
+
+-- The state of the rows that go on.
+local function first_rows(state, n)
+  if state.h1:shape(1) == n then return state end
+  local first = {}
+  for name, x in pairs(state) do first[name] = x:slice(1, 1, n) end
+  return first
+end
+
+-- What the words and the images give to the attention LSTM, for the words of all steps at once.
+function UpDown:all_inputs(batch, seen, w, words)
+  if batch.counts then
+    local image = lac.embedding(seen.fc:linear(w.att_fc), batch.word_owners)
+    return lac.linear {self.embed(words), w.att_word, bias = w.att_bias, add = image}
+  end
+  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local add = self:word_part(batch.words, w) + image_part(seen, w, rows // seen.images)
+  return add:reshape(steps * rows, 4 * self.cfg.hidden)
+end
+
+-- The same for one step of `rows` rows.
+function UpDown:step_inputs(batch, seen, w, words)
+  local image
+  if batch.owners then
+    image = lac.embedding(seen.fc:linear(w.att_fc), batch.owners:slice(1, 1, words:shape(1)))
+  else
+    image = image_part(seen, w, words:shape(1) // seen.images)
+  end
+  return lac.linear {self.embed(words), w.att_word, bias = w.att_bias, add = image}
+end
+
 --- Teacher forcing: the scores of every next word.
--- @tparam table batch as for encode, and words: i32 [steps, captions] (time first), the ids fed at each step;
--- the captions of an image lie together, each image has as many
--- @treturn tensor logits [steps * captions, vocab], step after step
+-- @tparam table batch as for encode, and either
+--
+-- * words: i32 [steps, captions] (time first), the ids fed at each step; the captions of an image lie together, each
+--   image has as many
+-- * or, captions in the order of their lengths, longest first: counts, how many there are at each step; words: i32
+--   [sum of counts], step after step; owners: i32 [captions], the image of each, from 0; word_owners: i32 [sum of
+--   counts], the same for each word; members: i32 [images, captions of an image], ascending
+--
+-- and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
+-- see forward_sampling
+-- @treturn tensor logits [words, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()
   local seen = self:encode(batch)
+  if batch.sampling and batch.sampling ~= 0 then return self:forward_sampling(batch, seen) end
   if self:redraws() then return self:forward_redrawing(batch, seen) end
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
+  local counts, words = time_steps(batch)
   local prepared <close> = Prepared()
   local w = self:step_weights(prepared, as_it_is)
-  local add = self:word_part(batch.words, w) + image_part(seen, w, rows // seen.images)
-  local state, outputs = zero_state(rows, self.cfg.hidden), {}
-  for t = 1, steps do
-    state = self:advance(seen, w, state, add:select(1, t))
-    outputs[t] = state.h2
+  local add = self:all_inputs(batch, seen, w, words)
+  local state, outputs, at = zero_state(counts[1], self.cfg.hidden), {}, 1
+  for t, rows in ipairs(counts) do
+    state = self:advance(seen, w, first_rows(state, rows), add:slice(1, at, rows))
+    outputs[t], at = state.h2, at + rows
   end
   return self.logit(self.output_dropout(lac.concat(outputs, 1)))
 end
 
 -- The same with weights that every step draws anew.
 function UpDown:forward_redrawing(batch, seen)
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
-  local state, logits = zero_state(rows, self.cfg.hidden), {}
-  for t = 1, steps do
+  local counts, words = time_steps(batch)
+  local state, logits, at = zero_state(counts[1], self.cfg.hidden), {}, 1
+  for t, rows in ipairs(counts) do
     local w = self:step_weights(as_it_is, as_it_is)
-    local add = self:word_part(batch.words:select(1, t), w) + image_part(seen, w, rows // seen.images)
-    state = self:advance(seen, w, state, add)
+    local add = self:step_inputs(batch, seen, w, words:slice(1, at, rows))
+    state, at = self:advance(seen, w, first_rows(state, rows), add), at + rows
     logits[t] = self.logit(self.output_dropout(state.h2))
+  end
+  return lac.concat(logits, 1)
+end
+
+local function check_sampling(batch)
+  local p = batch.sampling
+  if type(p) ~= "number" or not (p >= 0 and p <= 1) then
+    error(("models.updown: sampling must be a probability from 0 to 1, got %s"):format(p), 0)
+  end
+  if not batch.rng then error("models.updown: sampling needs a generator, batch.rng", 0) end
+end
+
+-- Every given word, with probability p replaced by one drawn from softmax(logits): the largest of logits plus
+-- Gumbel noise. Gumbel 1954, "Statistical theory of extreme values and some practical applications".
+local function sample_words(given, logits, p, rng)
+  local scope <close> = lac.scope() -- nothing is recorded: no gradient goes through a draw
+  local noise = rng:uniform({logits:shape(1), logits:shape(2)}):log():neg():log():neg()
+  local drawn = (logits + noise):argmax(2):to_f32() -- ids are exact in float32
+  local keeps = rng:uniform({logits:shape(1)}):greater(p)
+  return scope:keep((drawn + (given:to_f32() - drawn) * keeps):to_i32())
+end
+
+-- Scheduled sampling: from the second step on, each caption is fed with probability batch.sampling a word drawn
+-- from the scores of the step before, so the classifier runs inside the loop.
+-- Bengio, Vinyals, Jaitly and Shazeer 2015, "Scheduled sampling for sequence prediction with recurrent neural
+-- networks", section 2.4.
+function UpDown:forward_sampling(batch, seen)
+  check_sampling(batch)
+  local counts, given = time_steps(batch)
+  local prepared <close> = Prepared()
+  local fixed = not self:redraws() and self:step_weights(prepared, prepared)
+  local words, at = given:slice(1, 1, counts[1]), counts[1] + 1
+  local state, logits = zero_state(counts[1], self.cfg.hidden), {}
+  for t, rows in ipairs(counts) do
+    local w, following = fixed or self:step_weights(as_it_is, as_it_is), counts[t + 1]
+    state = self:advance(seen, w, first_rows(state, rows), self:step_inputs(batch, seen, w, words))
+    logits[t] = self.logit(self.output_dropout(state.h2))
+    if following then
+      words = sample_words(given:slice(1, at, following), logits[t]:slice(1, 1, following), batch.sampling, batch.rng)
+      at = at + following
+    end
   end
   return lac.concat(logits, 1)
 end

@@ -21,16 +21,16 @@ function AdditiveAttention:vector()
   return self.alpha_net.weight:tensor():reshape(self.size)
 end
 
---- @tparam tensor query [images * each, query]
--- @tparam tensor keys [images, regions, size]
--- @tparam tensor values [images, regions, width]
--- @tparam[opt] tensor mask [images, regions]
+--- @tparam tensor query [rows, query]
+-- @tparam table seen keys [images, regions, size], values [images, regions, width] and, if there are, mask [images,
+-- regions] and the tables owners and members of lac.attention; without these the rows of an image lie together
 -- @tparam[opt] tensor v self:vector(), where it was made before a loop
 -- @tparam[opt] weights h2att as self.h2att.weight:weights(), likewise
--- @treturn tensor [images * each, width]
-function AdditiveAttention:forward(query, keys, values, mask, v, h2att)
+-- @treturn tensor [rows, width]
+function AdditiveAttention:forward(query, seen, v, h2att)
   local scored = h2att and query:linear(h2att, self.h2att.bias:tensor()) or self.h2att(query)
-  return (lac.attention {query = scored, keys = keys, values = values, mask = mask, v = v or self:vector()})
+  return (lac.attention {query = scored, keys = seen.keys, values = seen.values, mask = seen.mask,
+                         owners = seen.owners, members = seen.members, v = v or self:vector()})
 end
 
 return AdditiveAttention

@@ -2,7 +2,8 @@
 --
 -- A mask belongs to a parameter (nn.param), never to a second copy of a model. It has `apply(value, rng)`, which
 -- gives the masked weight; `binary()`, the zeros and ones that evaluation uses, and `kept()`, how many are ones;
--- `redraws(rng)`, whether each use in a time loop gets weights of its own; `zero_grad()` and `close()`.
+-- `redraws(rng)`, whether each use in a time loop gets weights of its own; `state()`, what mask.load makes it of again;
+-- `zero_grad()` and `close()`.
 -- @module nn.mask
 local lac = require "lac"
 local class = require "core.class"
@@ -28,6 +29,11 @@ end
 --- @treturn tensor new, a scalar
 function Fixed:kept()
   return self.values:sum()
+end
+
+--- @treturn table kind = "fixed", tensor = the live values
+function Fixed:state()
+  return {kind = "fixed", tensor = self.values}
 end
 
 function Fixed.redraws()
@@ -101,6 +107,11 @@ function Trained:kept()
   return self.logits:mask_count()
 end
 
+--- @treturn table kind = "trained", tensor = the live logits, cfg = draw and bypass
+function Trained:state()
+  return {kind = "trained", tensor = self.logits, cfg = self.cfg}
+end
+
 function Trained:redraws(rng)
   return rng ~= nil and self.cfg.draw == "step"
 end
@@ -125,6 +136,14 @@ end
 -- @tparam[opt] table cfg draw, bypass
 function mask.trained(logits, cfg)
   return Trained(logits, cfg)
+end
+
+--- The mask of a state.
+-- @tparam table state kind, tensor (the mask's from now on) and maybe cfg
+function mask.load(state)
+  if state.kind == "fixed" then return Fixed(state.tensor) end
+  if state.kind == "trained" then return Trained(state.tensor, state.cfg) end
+  error(('nn.mask: there is no kind of mask "%s"; there are fixed and trained'):format(tostring(state.kind)), 2)
 end
 
 return mask

@@ -40,11 +40,14 @@ function Param:set(value)
 end
 
 --- Attach a mask, or remove it with nil; an earlier one is closed.
--- @tparam ?nn.mask|tensor mask a tensor of zeros and ones is a mask that stays as it is
+-- @tparam ?nn.mask|tensor|table mask a tensor of zeros and ones is a mask that stays as it is; a table with `kind` is
+-- the state of a mask
 function Param:set_mask(mask)
+  if type(mask) == "userdata" then mask = mask_of.fixed(mask) end
+  if mask and mask.kind then mask = mask_of.load(mask) end
   if self.mask then self.mask:close() end
   self.held, self.hold = nil, nil
-  self.mask = type(mask) == "userdata" and mask_of.fixed(mask) or mask
+  self.mask = mask
 end
 
 --- Training mode with a generator for what is drawn, or evaluation mode with nil.
@@ -64,6 +67,16 @@ function Param:tensor()
   if self.held then return self.held end
   if self.mask then return self.mask:apply(self.value, self.rng) end
   return self.value
+end
+
+--- The value without what the mask drops in evaluation, whatever the mode.
+-- @treturn tensor the live value where there is no mask; else new, 0 (never -0) where a weight is dropped
+function Param:pruned()
+  if not self.value then error("this parameter has no value: initialise or load the model first", 2) end
+  if not self.mask then return self.value end
+  local kept <close> = self.mask:binary()
+  local product <close> = self.value * kept
+  return product + 0
 end
 
 -- Column ranges of a matrix, views of it.

@@ -7,7 +7,10 @@ local lac = require "lac"
 
 local stats = {}
 
-local function count_kept(param)
+--- How many weights of one parameter are left.
+-- @tparam nn.Param param
+-- @treturn integer
+function stats.kept(param)
   local scope <close> = lac.scope()
   local kept = param.mask and param.mask:kept() or param.value:abs():greater(0):sum()
   return math.tointeger(kept:item())
@@ -20,7 +23,7 @@ function stats.of(model)
   local out = {size = 0, kept = 0}
   for _, p in ipairs(model:parameters()) do
     if p.param.maskable then
-      local size, kept = p.param:numel(), count_kept(p.param)
+      local size, kept = p.param:numel(), stats.kept(p.param)
       out[#out + 1] = {name = p.name, size = size, kept = kept, sparsity = size > 0 and 1 - kept / size or 0}
       out.size, out.kept = out.size + size, out.kept + kept
     end

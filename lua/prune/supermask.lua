@@ -15,6 +15,7 @@ local adam = require "optim.adam"
 local blame = require "core.blame"
 local class = require "core.class"
 local config = require "core.config"
+local fix = require "prune.fix"
 local mask = require "nn.mask"
 local select = require "core.select"
 
@@ -125,21 +126,23 @@ function Supermask:loss(_, at)
   return loss:scale(cfg.weight * (1 - anneal)), {loss = loss, sparsity = sparsity, anneal_rate = anneal}
 end
 
+--- What is to come, for a plan.
+-- @tparam table at as for `loss`
+-- @treturn table target, and the weight that the loss on sparsity will have
+function Supermask:forecast(at)
+  return {target = self.cfg.target, ["loss weight"] = self.cfg.weight * (1 - anneal_rate(at.step, at.steps))}
+end
+
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.
 function Supermask:update()
   self.optimiser:step(self.cfg.lr)
   for _, m in ipairs(self.active) do m.logits:zero_grad() end
 end
 
---- Prune for good: weights that the rounded masks drop become 0, the masks fixed zeros and ones.
+--- Prune for good, see prune.fix.
 -- @tparam nn.Module model
 function Supermask:finish(model)
-  for _, p in ipairs(maskable(model)) do
-    local binary = p.param.mask:binary()
-    local pruned <close> = p.param.value * binary
-    p.param.value:copy(pruned)
-    p.param:set_mask(binary)
-  end
+  fix(model)
   self:close()
 end
 

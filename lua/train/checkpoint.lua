@@ -1,16 +1,24 @@
 --- Model files: parameters, configuration and vocabulary in one HDF5 file.
 --
--- A file holds the attributes format = "lacuna-model" and version, one dataset params/<name> per parameter,
--- and the texts config (JSON: {model = ..., decode = ...}) and, if there is one, vocab. It is written under a
--- temporary name and renamed when it is whole; its checksum is verified before anything is read.
+-- A file holds the attributes format = "lacuna-model", version and form (dense, masked or packed), the tensors as
+-- train.storage lays them out, and the texts config (JSON: {model = ..., decode = ...}) and, if there is one, vocab.
+-- Whoever saves may add datasets of their own below state/. It is written under a temporary name and renamed when it
+-- is whole; its checksum is verified before anything is read.
+--
+--     checkpoint.save("last.h5", {model = model, config = config, vocab = words, form = "masked",
+--                                 extra = function(file) file:write("state/moment", m) end})
+--     local file <close> = checkpoint.open("last.h5")
+--     local found = checkpoint.read(file, "last.h5")
+--     local m = file:read("state/moment")
 -- @module train.checkpoint
 local lac = require "lac"
 local vocab = require "data.vocab"
+local storage = require "train.storage"
 local suggest = require "core.suggest"
 
 local checkpoint = {}
 
-local FORMAT, VERSION = "lacuna-model", 1
+local FORMAT, VERSION = "lacuna-model", 2 -- version 1: dense tensors only, not listed
 local MODELS = {updown = "models.updown"}
 
 local function model_class(name, path)
@@ -34,27 +42,21 @@ function checkpoint.build(cfg, path)
   return model_class(cfg.name, path)(own)
 end
 
--- Mostly zeros: compressing pays.
-local function is_sparse(x)
-  local scope <close> = lac.scope()
-  return x:numel() > 0 and x:abs():greater(0):mean():item() < 0.5
-end
-
 --- Write a model file; an existing one is replaced only when the new one is whole.
 -- @tparam string path
 -- @tparam table contents model (nn.Module with values), config (table with model and decode), vocab (data.vocab
--- or nil)
+-- or nil); form: "dense" (the default), "masked" (masks and unmasked weights side by side) or "packed" (few bytes);
+-- values of packed tensors: "float32" (the default, exact), "float16" or "int8"; extra: a function that gets the file
+-- and writes datasets below state/
 function checkpoint.save(path, contents)
+  local cfg = storage.options(contents)
   local file <close> = lac.hdf5.create(path)
   file:set_attr("", "format", FORMAT)
   file:set_attr("", "version", VERSION)
   file:write_text("config", lac.json.encode(contents.config))
   if contents.vocab then file:write_text("vocab", contents.vocab:text()) end
-  for _, p in ipairs(contents.model:parameters()) do
-    local scope <close> = lac.scope()
-    local value = p.param:tensor()
-    file:write("params/" .. p.name, value, {deflate = is_sparse(value)})
-  end
+  storage.write(file, contents.model, cfg)
+  if contents.extra then contents.extra(file) end
   file:commit()
 end
 
@@ -65,8 +67,8 @@ local function check_format(file, path)
       :format(path, format and ('"' .. tostring(format) .. '"') or "not given"), 0)
   end
   local version = file:attr("", "version")
-  if version ~= VERSION then
-    error(("%s has version %s of the model format, this program reads version %d; use a newer lacuna")
+  if math.type(version) ~= "integer" or version < 1 or version > VERSION then
+    error(("%s has version %s of the model format, this program reads versions 1 to %d; use a newer lacuna")
       :format(path, tostring(version), VERSION), 0)
   end
 end
@@ -83,24 +85,41 @@ local function read_config(file, path)
   return config
 end
 
---- Read a model file.
+--- Open a model file, for read and for datasets below state/.
 -- @tparam string path
--- @treturn table model (nn.Module in evaluation mode), config, vocab (or nil)
+-- @treturn file to be closed; checked to be a model file of a version that is known
+function checkpoint.open(path)
+  local opened, file = pcall(lac.hdf5.open, path)
+  if not opened then
+    local hint = ", so no model file; lacuna import makes one of a published checkpoint"
+    error((file:gsub("is not an HDF5 file$", "%0" .. hint)), 0)
+  end
+  local good, message = pcall(check_format, file, path)
+  if good then return file end
+  file:close()
+  error(message, 0)
+end
+
+--- Read the model of an open file.
+-- @tparam file file from open
+-- @tparam string path for messages
+-- @treturn table model (nn.Module in evaluation mode, with its masks where the form is masked), config, vocab (or nil)
 -- @raise one sentence that names the file and what is wrong with it
-function checkpoint.load(path)
-  local file <close> = lac.hdf5.open(path)
-  check_format(file, path)
+function checkpoint.read(file, path)
   local config = read_config(file, path)
   local model = checkpoint.build(config.model, path)
-  local tensors = {}
-  for _, name in ipairs(file:names()) do
-    local param = name:match("^/?params/(.+)$")
-    if param then tensors[param] = file:read(name) end
-  end
-  local good, message = pcall(model.load, model, tensors)
-  if not good then error(path .. ": " .. tostring(message):gsub("^%S-:%d+: ", ""), 0) end
+  storage.read(file, path, model)
   local words = file:has("vocab") and vocab.parse(file:text("vocab")) or nil
   return {model = model:eval(), config = config, vocab = words}
+end
+
+--- Read a model file.
+-- @tparam string path
+-- @treturn table as read gives it
+-- @raise one sentence that names the file and what is wrong with it
+function checkpoint.load(path)
+  local file <close> = checkpoint.open(path)
+  return checkpoint.read(file, path)
 end
 
 return checkpoint

@@ -97,7 +97,7 @@ local function fold_masks(tensors, prune_type, path)
       local scope <close> = lac.scope()
       local keep = mask
       if prune_type == "supermask" then keep = mask:sigmoid():greater(0.5) end
-      tensors[name:sub(1, -#MASK - 1)] = scope:keep(weight * keep)
+      tensors[name:sub(1, -#MASK - 1)] = scope:keep(weight * keep + 0) -- a dropped weight is 0, not -0
       weight:close()
     end
   end

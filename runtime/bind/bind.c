@@ -116,5 +116,8 @@ int luaopen_lac(lua_State *L) {
   bind_open_io(L);
   bind_open_hdf5(L);
   bind_open_json(L);
+  bind_open_files(L);
+  bind_open_append(L);
+  bind_open_pack(L);
   return 1;
 }

@@ -32,7 +32,11 @@ void bind_open_text(lua_State *L);
 void bind_open_corpus(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);
+void bind_open_features(lua_State *L);
 void bind_open_json(lua_State *L);
+void bind_open_files(lua_State *L);
+void bind_open_append(lua_State *L);
+void bind_open_pack(lua_State *L);
 
 /** Raise the message of a failed status; LAC_OK does nothing. */
 void bind_try(lua_State *L, lac_status status);

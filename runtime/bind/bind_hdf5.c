@@ -62,6 +62,15 @@ static int l_has(lua_State *L) {
   return 1;
 }
 
+/* file:bytes(path) -> what the dataset takes in the file */
+static int l_bytes(lua_State *L) {
+  const lac_hdf5 *file = check_reader(L);
+  uint64_t bytes = 0;
+  bind_try(L, lac_hdf5_stored_bytes(&bytes, file, luaL_checkstring(L, 2)));
+  lua_pushinteger(L, (lua_Integer)bytes);
+  return 1;
+}
+
 /* file:read(path) -> tensor */
 static int l_read(lua_State *L) {
   const lac_hdf5 *file = check_reader(L);
@@ -147,12 +156,38 @@ static int l_write(lua_State *L) {
   return 0;
 }
 
+/* file:append(path, tensor [n, width] [, {dtype = "f16"}]): rows of a dataset that is complete when
+ * the file is */
+static int l_append(lua_State *L) {
+  static const char *const names[] = {"f32", "f16", NULL};
+  static const lac_stored types[] = {LAC_STORED_F32, LAC_STORED_F16};
+  lac_hdf5_writer *file = check_writer(L);
+  const char *path = luaL_checkstring(L, 2);
+  if (lua_istable(L, 4))
+    lua_getfield(L, 4, "dtype");
+  else
+    lua_pushnil(L);
+  const lac_stored type = types[luaL_checkoption(L, lua_gettop(L), "f32", names)];
+  const lac_array array = bind_check_array(L, 3, path);
+  bind_try(L, lac_hdf5_writer_append(file, &array, type));
+  return 0;
+}
+
 /* file:write_text(path, string) */
 static int l_write_text(lua_State *L) {
   size_t length;
   lac_hdf5_writer *file = check_writer(L);
   const char *path = luaL_checkstring(L, 2), *text = luaL_checklstring(L, 3, &length);
   bind_try(L, lac_hdf5_writer_text(file, path, text, length));
+  return 0;
+}
+
+/* file:write_bytes(path, string): as they are; file:text() reads them */
+static int l_write_bytes(lua_State *L) {
+  size_t length;
+  lac_hdf5_writer *file = check_writer(L);
+  const char *path = luaL_checkstring(L, 2), *bytes = luaL_checklstring(L, 3, &length);
+  bind_try(L, lac_hdf5_writer_bytes(file, path, bytes, length));
   return 0;
 }
 
@@ -187,6 +222,7 @@ void bind_open_hdf5(lua_State *L) {
   static const luaL_Reg functions[] = {{"open", l_open}, {"create", l_create}, {NULL, NULL}};
   static const luaL_Reg reader[] = {{"names", l_names},
                                     {"has", l_has},
+                                    {"bytes", l_bytes},
                                     {"read", l_read},
                                     {"text", l_text},
                                     {"attr", l_attr},
@@ -194,12 +230,19 @@ void bind_open_hdf5(lua_State *L) {
                                     {"__gc", l_close_reader},
                                     {"__close", l_close_reader},
                                     {NULL, NULL}};
-  static const luaL_Reg writer[] = {{"write", l_write},          {"write_text", l_write_text},
-                                    {"set_attr", l_set_attr},    {"commit", l_commit},
-                                    {"close", l_close_writer},   {"__gc", l_close_writer},
-                                    {"__close", l_close_writer}, {NULL, NULL}};
+  static const luaL_Reg writer[] = {{"write", l_write},
+                                    {"write_text", l_write_text},
+                                    {"write_bytes", l_write_bytes},
+                                    {"append", l_append},
+                                    {"set_attr", l_set_attr},
+                                    {"commit", l_commit},
+                                    {"close", l_close_writer},
+                                    {"__gc", l_close_writer},
+                                    {"__close", l_close_writer},
+                                    {NULL, NULL}};
   bind_new_class(L, READER, reader);
   bind_new_class(L, WRITER, writer);
   luaL_newlib(L, functions);
+  bind_open_features(L);
   lua_setfield(L, -2, "hdf5");
 }

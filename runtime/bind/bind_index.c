@@ -52,29 +52,37 @@ static int l_repeat_rows(lua_State *L) {
   return bind_result(L, lac_repeat_rows(y, x, k));
 }
 
-typedef struct loss_row {
-  const char *name;
-  lac_status (*fn)(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights);
-} loss_row;
+/* loss = lac.xent(x, targets, weights [, {smoothing = 0}]) */
+static int l_xent(lua_State *L) {
+  lac_tensor *x = bind_check_tensor(L, 1), *targets = bind_check_tensor(L, 2);
+  lac_tensor *weights = bind_check_tensor(L, 3);
+  lua_Number smoothing = 0;
+  if (!lua_isnoneornil(L, 4)) {
+    luaL_checktype(L, 4, LUA_TTABLE);
+    lua_getfield(L, 4, "smoothing");
+    smoothing = luaL_optnumber(L, -1, 0);
+  }
+  lac_tensor **loss = bind_push_tensor(L);
+  return bind_result(L, lac_xent(loss, x, targets, weights, (float)smoothing));
+}
 
-static const loss_row loss_rows[] = {{"xent", lac_xent}, {"nll", lac_nll}};
-
-/* loss = lac.NAME(x, targets, weights) */
-static int l_loss(lua_State *L) {
-  const loss_row *row = lua_touserdata(L, lua_upvalueindex(1));
+/* loss = lac.nll(x, targets, weights) */
+static int l_nll(lua_State *L) {
   lac_tensor *x = bind_check_tensor(L, 1), *targets = bind_check_tensor(L, 2);
   lac_tensor *weights = bind_check_tensor(L, 3);
   lac_tensor **loss = bind_push_tensor(L);
-  return bind_result(L, row->fn(loss, x, targets, weights));
+  return bind_result(L, lac_nll(loss, x, targets, weights));
 }
 
 void bind_open_index(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"embedding", l_embedding}, {"concat", l_concat}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"embedding", l_embedding},
+                                       {"concat", l_concat},
+                                       {"xent", l_xent},
+                                       {"nll", l_nll},
+                                       {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"pick", l_pick}, {"repeat_rows", l_repeat_rows}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
-  BIND_ADD_ROWS(loss_rows, l_loss)
   luaL_getmetatable(L, BIND_TENSOR);
   luaL_setfuncs(L, methods, 0);
   lua_pop(L, 1);

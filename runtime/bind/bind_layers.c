@@ -88,14 +88,16 @@ static int l_lstm_cell(lua_State *L) {
   return 2;
 }
 
-/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =]} */
+/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =] [, owners =, members =]} */
 static int l_attention(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const lac_attention_args args = {.query = bind_field_tensor(L, 1, "query", true),
                                    .keys = bind_field_tensor(L, 1, "keys", true),
                                    .values = bind_field_tensor(L, 1, "values", true),
                                    .v = bind_field_tensor(L, 1, "v", true),
-                                   .mask = bind_field_tensor(L, 1, "mask", false)};
+                                   .mask = bind_field_tensor(L, 1, "mask", false),
+                                   .owners = bind_field_tensor(L, 1, "owners", false),
+                                   .members = bind_field_tensor(L, 1, "members", false)};
   lac_tensor **y = bind_push_tensor(L), **w = bind_push_tensor(L);
   bind_try(L, lac_attention_additive(y, w, &args));
   bind_adopt(L, -2);

@@ -53,10 +53,11 @@ static int l_terminal(lua_State *L) {
   return 1;
 }
 
-static int l_width(lua_State *L) {
+static int l_columns(lua_State *L) {
   struct winsize size;
-  const int known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  lua_pushinteger(L, known ? size.ws_col : 80);
+  const int known = ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  if (!known) return lua_pushnil(L), 1;
+  lua_pushinteger(L, size.ws_col);
   return 1;
 }
 
@@ -88,6 +89,12 @@ static int l_arm(lua_State *L) {
   return 0;
 }
 
+static int l_watch(lua_State *L) {
+  (void)L;
+  lac_interrupt_arm(NULL);
+  return 0;
+}
+
 static int l_interrupted(lua_State *L) {
   lua_pushboolean(L, lac_interrupt_pending());
   return 1;
@@ -95,9 +102,9 @@ static int l_interrupted(lua_State *L) {
 
 void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
-      {"list", l_list},   {"terminal", l_terminal},       {"width", l_width},
+      {"list", l_list},   {"terminal", l_terminal},       {"columns", l_columns},
       {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
-      {"arm", l_arm},     {"interrupted", l_interrupted}, {NULL, NULL},
+      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch}, {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_pushstring(L, lua_dir);

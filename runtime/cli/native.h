@@ -11,7 +11,8 @@
  *   lua_dir, version          strings
  *   list(folder)              array of the names in it, or nil and a message
  *   terminal(n)               true when file descriptor n (0, 1, 2) is a terminal
- *   width()                   columns of the terminal, 80 where there is none
+ *   columns(n)                of the terminal at file descriptor n; nil where there is none or it
+ *                             does not say
  *   clock()                   seconds from a clock that only goes forward
  *   memory(bytes) steps(n)    limit what Lua may hold and do; 0 lifts the limit: see budget.h
  *   arm() interrupted()       Ctrl-C: see interrupt.h

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #ifdef LAC_FAULTS
+#include <signal.h>
 #include <stdatomic.h>
 
 static _Atomic uint64_t countdown; // a test-only build may hold state
@@ -22,6 +23,12 @@ int lac_fault_due(void) {
   if (atomic_load(&countdown) == 0) return 0;
   return atomic_fetch_sub(&countdown, 1) == 1;
 }
+
+void lac_fault_moment(void) {
+  static _Atomic uint64_t moments; // a test-only build may hold state
+  const char *nth = getenv("LACUNA_KILL");
+  if (nth && atomic_fetch_add(&moments, 1) + 1 == strtoull(nth, NULL, 10)) raise(SIGKILL);
+}
 #else
 int lac_fault_set(uint64_t nth) {
   (void)nth;
@@ -35,6 +42,8 @@ uint64_t lac_fault_left(void) {
 int lac_fault_due(void) {
   return 0;
 }
+
+void lac_fault_moment(void) {}
 #endif
 
 static lac_status fail_memory(size_t count, size_t size, const char *what) {

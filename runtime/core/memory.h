@@ -39,4 +39,10 @@ uint64_t lac_fault_left(void);
 /** True when the allocation about to be made has to fail. Always false without LAC_FAULTS. */
 int lac_fault_due(void);
 
+/**
+ * A moment at which tests let the process be killed: the n-th call ends it as SIGKILL does, n from
+ * the environment variable LACUNA_KILL. Does nothing without LAC_FAULTS.
+ */
+void lac_fault_moment(void);
+
 #endif

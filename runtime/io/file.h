@@ -1,6 +1,6 @@
 /**
- * Whole files: read one into memory, write one so that a reader sees the old or the new, never
- * half.
+ * Files: read one whole into memory, replace one so that a reader sees the old or the new, never
+ * half, and let one grow at its end.
  */
 #ifndef LAC_IO_FILE_H
 #define LAC_IO_FILE_H
@@ -49,5 +49,42 @@ lac_status lac_stage_commit(lac_stage *stage);
 
 /** Remove the temporary file unless it was committed; idempotent on NULL. */
 void lac_stage_close(lac_stage *stage);
+
+/** A file that grows at its end: a log. What is written waits in memory until 64 KiB are together,
+ * a flush, or the close. */
+typedef struct lac_append lac_append;
+
+/**
+ * Make a file, or empty the one that is there.
+ *
+ * @param[out] out  closed with lac_append_close()
+ * @return LAC_OK; LAC_EIO with the path and the reason, also for anything but a regular file;
+ *         LAC_ENOMEM
+ */
+lac_status lac_append_create(lac_append **out, const char *path);
+
+/**
+ * Go on with a file after its first `bytes` bytes; the rest is cut off.
+ *
+ * @return as lac_append_create(); LAC_EIO where there is no file, or one that is shorter, which is
+ *         then left as it is
+ */
+lac_status lac_append_open(lac_append **out, const char *path, uint64_t bytes);
+
+/** Write at the end. After LAC_EIO none of these bytes are in the file, and it can be tried again.
+ */
+lac_status lac_append_write(lac_append *file, const void *bytes, size_t size);
+
+/** Hand what waits to the system, so that other programs see it. After LAC_EIO it still waits. */
+lac_status lac_append_flush(lac_append *file);
+
+/** Flush, and wait until the disk has it. */
+lac_status lac_append_sync(lac_append *file);
+
+/** Bytes in the file, those that wait included. */
+uint64_t lac_append_size(const lac_append *file);
+
+/** Write what waits, if that is possible, and close; idempotent on NULL. */
+void lac_append_close(lac_append *file);
 
 #endif

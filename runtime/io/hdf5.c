@@ -205,6 +205,16 @@ static lac_status open_dataset(dataset *d, const lac_hdf5 *file, const char *pat
   return check_layout(file, d, path);
 }
 
+lac_status lac_hdf5_stored_bytes(uint64_t *out, const lac_hdf5 *file, const char *path) {
+  dataset d;
+  const lac_hdf5_quiet before = lac_hdf5_hush();
+  const lac_status status = open_dataset(&d, file, path);
+  if (status == LAC_OK) *out = H5Dget_storage_size(d.id);
+  close_dataset(&d);
+  lac_hdf5_unhush(before);
+  return status;
+}
+
 /*
  * The narrowest type in memory that holds every value of the file's: libhdf5 converts to it, and
  * lac_stored_convert() from there, because libhdf5 clips what does not fit without a word.
@@ -287,6 +297,46 @@ lac_status lac_hdf5_read(lac_archive **out, const lac_hdf5 *file, const char *pa
     *out = archive;
   else
     lac_archive_release(archive);
+  return status;
+}
+
+/* ---- places ---- */
+
+static bool is_float(const dataset *d, size_t size, size_t sign, size_t exponent, size_t bias) {
+  size_t s, e, e_bits, m, m_bits;
+  return d->class == H5T_FLOAT && d->size == size && H5Tget_order(d->type) == H5T_ORDER_LE &&
+         H5Tget_fields(d->type, &s, &e, &e_bits, &m, &m_bits) >= 0 && s == sign && e == exponent &&
+         e_bits == sign - exponent && m == 0 && m_bits == exponent && H5Tget_ebias(d->type) == bias;
+}
+
+static lac_status locate(lac_hdf5_place *out, const lac_hdf5 *file, const dataset *d,
+                         const char *path) {
+  const bool half = is_float(d, 2, 15, 10, 15);
+  hsize_t size;
+  if (d->rank != 2 || (!half && !is_float(d, 4, 31, 23, 127)))
+    return lac_fail(LAC_EUNSUPPORTED, "%s: '%.200s' is not rows of float32 or float16", file->path,
+                    path);
+  *out = (lac_hdf5_place){half ? LAC_STORED_F16 : LAC_STORED_F32, 0, d->dims[0], d->dims[1]};
+  if (d->dims[0] == 0 || d->dims[1] == 0) return LAC_OK;
+  const haddr_t offset = H5Dget_offset(d->id); // counts from the beginning of the file
+  if (offset == HADDR_UNDEF)
+    return lac_fail(LAC_EUNSUPPORTED, "%s: '%.200s' does not lie in one piece", file->path, path);
+  if (H5Fget_filesize(file->id, &size) < 0) return lac_hdf5_fail(file->path, "cannot look at it");
+  if (offset > size || d->dims[0] > (size - offset) / d->size / d->dims[1])
+    return lac_fail(LAC_EIO, "%s: is damaged: '%.200s' reaches beyond the end", file->path, path);
+  out->offset = offset;
+  return LAC_OK;
+}
+
+lac_status lac_hdf5_locate(lac_hdf5_place *out, const lac_hdf5 *file, const char *path) {
+  dataset d;
+  lac_hdf5_place place;
+  const lac_hdf5_quiet before = lac_hdf5_hush();
+  lac_status status = open_dataset(&d, file, path);
+  if (status == LAC_OK) status = locate(&place, file, &d, path);
+  if (status == LAC_OK) *out = place;
+  close_dataset(&d);
+  lac_hdf5_unhush(before);
   return status;
 }
 

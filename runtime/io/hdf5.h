@@ -9,6 +9,7 @@
 #define LAC_IO_HDF5_H
 
 #include "io/archive.h"
+#include "io/stored.h"
 
 #include <stdbool.h>
 
@@ -31,6 +32,9 @@ const char *lac_hdf5_name(const lac_hdf5 *file, size_t index);
 /** True when there is a dataset at the path. */
 bool lac_hdf5_has(const lac_hdf5 *file, const char *path);
 
+/** The bytes that a dataset's elements take in the file, compressed as they are. */
+lac_status lac_hdf5_stored_bytes(uint64_t *out, const lac_hdf5 *file, const char *path);
+
 /**
  * Read a dataset of floats (as float32) or integers and booleans (as int32).
  *
@@ -47,6 +51,21 @@ lac_status lac_hdf5_read(lac_archive **out, const lac_hdf5 *file, const char *pa
  * @param[out] length  without that zero
  */
 lac_status lac_hdf5_read_text(char **out, size_t *length, const lac_hdf5 *file, const char *path);
+
+/** Where the rows of a dataset lie in the file, for reading them without libhdf5. */
+typedef struct lac_hdf5_place {
+  lac_stored type; /* LAC_STORED_F32 or LAC_STORED_F16 */
+  uint64_t offset; /* of the first element, in bytes from the beginning of the file */
+  uint64_t rows, width;
+} lac_hdf5_place;
+
+/**
+ * Find a dataset [rows, width] of float32 or float16 that lies in one piece.
+ *
+ * @return LAC_OK; LAC_EINVAL when there is none; LAC_EUNSUPPORTED for another shape, type or
+ * layout; LAC_EIO when it reaches beyond the end of the file
+ */
+lac_status lac_hdf5_locate(lac_hdf5_place *out, const lac_hdf5 *file, const char *path);
 
 typedef enum lac_attribute_kind {
   LAC_ATTRIBUTE_NONE, /* there is no such attribute */

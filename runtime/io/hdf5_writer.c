@@ -9,19 +9,24 @@
 #include "core/memory.h"
 #include "io/file.h"
 #include "io/hdf5_error.h"
+#include "io/hdf5_rows.h"
 #include "io/seal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum { CHUNK_BYTES = 1 << 20, LONG_TEXT = 1 << 12, MAX_ATTRIBUTE = 60000, DEFLATE_LEVEL = 6 };
+enum { FLUSH_SLACK = 1 << 16 };
 
 struct lac_hdf5_writer {
   lac_stage *stage;
   hid_t id;
-  int failed; // a write failed: the file must not be committed
+  lac_hdf5_rows *growing; // a list
+  int failed;             // a write failed: the file must not be committed
 };
 
 static lac_status create_file(hid_t *out, const lac_stage *stage) {
@@ -74,6 +79,7 @@ void lac_hdf5_writer_close(lac_hdf5_writer *writer) {
     H5Fclose(writer->id);
     lac_hdf5_unhush(before);
   }
+  lac_hdf5_rows_release(writer->growing);
   lac_stage_close(writer->stage);
   free(writer);
 }
@@ -125,30 +131,44 @@ static hid_t creation_list(const hsize_t *dims, int rank, size_t bytes, bool def
   return create;
 }
 
-static lac_status write_data(lac_hdf5_writer *writer, const char *path, hid_t file_type,
-                             hid_t memory_type, const hsize_t *dims, int rank, const void *data,
-                             bool deflate) {
+static lac_status create_dataset(hid_t *out, const lac_hdf5_writer *writer, const char *path,
+                                 hid_t type, const hsize_t *dims, int rank, bool deflate) {
   const char *file = lac_stage_path(writer->stage);
   LAC_TRY(check_path(writer, path));
   if (H5Lexists(writer->id, path, H5P_DEFAULT) > 0)
     return lac_fail(LAC_EINVAL, "%s: already has '%.200s'", file, path);
   const hid_t space = rank ? H5Screate_simple(rank, dims, NULL) : H5Screate(H5S_SCALAR);
   const hid_t link = H5Pcreate(H5P_LINK_CREATE);
-  const hid_t create = creation_list(dims, rank, H5Tget_size(file_type), deflate);
+  const hid_t create = creation_list(dims, rank, H5Tget_size(type), deflate);
   lac_status status = LAC_OK;
   H5Pset_create_intermediate_group(link, 1);
-  const hid_t id = H5Dcreate2(writer->id, path, file_type, space, link, create, H5P_DEFAULT);
-  if (id < 0)
-    status = lac_hdf5_fail(file, "cannot create '%.200s'", path);
-  else if (H5Sget_simple_extent_npoints(space) > 0 &&
-           H5Dwrite(id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-    status = lac_hdf5_fail(file, "cannot write '%.200s'", path);
-  if (id >= 0 && H5Dclose(id) < 0 && status == LAC_OK)
-    status = lac_hdf5_fail(file, "cannot write '%.200s'", path);
+  *out = H5Dcreate2(writer->id, path, type, space, link, create, H5P_DEFAULT);
+  if (*out < 0) status = lac_hdf5_fail(file, "cannot create '%.200s'", path);
   if (space >= 0) H5Sclose(space);
   H5Pclose(link);
   H5Pclose(create);
   return status;
+}
+
+static lac_status close_dataset(const lac_hdf5_writer *writer, hid_t id, const char *path,
+                                lac_status status) {
+  if (H5Dclose(id) < 0 && status == LAC_OK)
+    return lac_hdf5_fail(lac_stage_path(writer->stage), "cannot write '%.200s'", path);
+  return status;
+}
+
+static lac_status write_data(lac_hdf5_writer *writer, const char *path, hid_t file_type,
+                             hid_t memory_type, const hsize_t *dims, int rank, const void *data,
+                             bool deflate) {
+  hid_t id = H5I_INVALID_HID;
+  lac_status status = LAC_OK;
+  bool empty = false;
+  for (int i = 0; i < rank; i++)
+    empty |= dims[i] == 0;
+  LAC_TRY(create_dataset(&id, writer, path, file_type, dims, rank, deflate));
+  if (!empty && H5Dwrite(id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+    status = lac_hdf5_fail(lac_stage_path(writer->stage), "cannot write '%.200s'", path);
+  return close_dataset(writer, id, path, status);
 }
 
 /* Every writing function passes here: open, silent, and remembering a failure. */
@@ -160,6 +180,7 @@ static lac_status check_open(const lac_hdf5_writer *writer) {
 }
 
 lac_status lac_hdf5_writer_array(lac_hdf5_writer *writer, const lac_array *array, bool deflate) {
+  lac_fault_moment();
   hsize_t dims[LAC_ARRAY_MAX_RANK];
   const bool is_float = array->dtype == LAC_F32;
   LAC_TRY(check_open(writer));
@@ -174,16 +195,60 @@ lac_status lac_hdf5_writer_array(lac_hdf5_writer *writer, const lac_array *array
   return status;
 }
 
-lac_status lac_hdf5_writer_text(lac_hdf5_writer *writer, const char *path, const char *text,
-                                size_t length) {
+static lac_status write_bytes(lac_hdf5_writer *writer, const char *path, const void *bytes,
+                              size_t length, bool deflate) {
   const hsize_t dims[] = {length};
   LAC_TRY(check_open(writer));
   const lac_hdf5_quiet before = lac_hdf5_hush();
   const lac_status status =
-      write_data(writer, path, H5T_STD_U8LE, H5T_NATIVE_UINT8, dims, 1, text, length >= LONG_TEXT);
+      write_data(writer, path, H5T_STD_U8LE, H5T_NATIVE_UINT8, dims, 1, bytes, deflate);
   lac_hdf5_unhush(before);
   writer->failed |= status == LAC_EIO;
   return status;
+}
+
+lac_status lac_hdf5_writer_text(lac_hdf5_writer *writer, const char *path, const char *text,
+                                size_t length) {
+  return write_bytes(writer, path, text, length, length >= LONG_TEXT);
+}
+
+lac_status lac_hdf5_writer_bytes(lac_hdf5_writer *writer, const char *path, const void *bytes,
+                                 size_t length) {
+  return write_bytes(writer, path, bytes, length, false);
+}
+
+/* ---- growing datasets ---- */
+
+lac_status lac_hdf5_writer_append(lac_hdf5_writer *writer, const lac_array *rows, lac_stored type) {
+  const char *file = lac_stage_path(writer->stage);
+  LAC_TRY(check_open(writer));
+  LAC_TRY(check_path(writer, rows->name));
+  if (rows->rank != 2 || rows->dtype != LAC_F32 || rows->dims[1] == 0)
+    return lac_fail(LAC_ESHAPE, "%s: '%.200s' takes rows of numbers", file, rows->name);
+  lac_hdf5_rows *growing = lac_hdf5_rows_find(writer->growing, rows->name);
+  if (!growing) {
+    const lac_hdf5_rows_plan plan = {file, lac_stage_temp(writer->stage), rows->name, type,
+                                     rows->dims[1]};
+    LAC_TRY(lac_hdf5_rows_add(&growing, &writer->growing, &plan));
+  }
+  const lac_status status = lac_hdf5_rows_append(growing, rows);
+  writer->failed |= status == LAC_EIO;
+  return status;
+}
+
+static lac_status write_growing(lac_hdf5_writer *writer) {
+  for (lac_hdf5_rows *rows = writer->growing; rows; rows = lac_hdf5_rows_next(rows)) {
+    hid_t id = H5I_INVALID_HID;
+    hsize_t dims[2];
+    const char *name = lac_hdf5_rows_name(rows);
+    const hid_t type = lac_hdf5_rows_type(rows, dims);
+    lac_status status = create_dataset(&id, writer, name, type, dims, 2, false);
+    if (status == LAC_OK)
+      status = close_dataset(writer, id, name, lac_hdf5_rows_pour(rows, id, type));
+    H5Tclose(type);
+    LAC_TRY(status);
+  }
+  return LAC_OK;
 }
 
 /* ---- attributes ---- */
@@ -243,9 +308,33 @@ lac_status lac_hdf5_writer_attribute(lac_hdf5_writer *writer, const char *path, 
 
 /* ---- commit ---- */
 
+/* Room on the disk for all that the flush is going to write: libhdf5 cannot give a file up any more
+ * once a flush of its bookkeeping has failed. */
+static lac_status reserve_room(const lac_hdf5_writer *writer, int descriptor) {
+  hsize_t bytes = 0;
+  if (H5Fget_filesize(writer->id, &bytes) < 0) return LAC_OK;
+  const int why = posix_fallocate(descriptor, 0, (off_t)(bytes + FLUSH_SLACK));
+  if (why != ENOSPC && why != EDQUOT && why != EFBIG) return LAC_OK;
+  return lac_fail(LAC_EIO, "%s: cannot write: %s", lac_stage_path(writer->stage), strerror(why));
+}
+
+/* Cut off the room that the flush did not need. */
+static void return_room(const lac_hdf5_writer *writer, int descriptor) {
+  hsize_t bytes = 0;
+  if (H5Fget_filesize(writer->id, &bytes) >= 0 && ftruncate(descriptor, (off_t)bytes) != 0)
+    return; // then the file stays a little longer than need be
+}
+
 static lac_status finish_file(lac_hdf5_writer *writer) {
   const char *file = lac_stage_path(writer->stage);
+  lac_fault_moment();
+  void *handle = NULL;
+  if (H5Fget_vfd_handle(writer->id, H5P_DEFAULT, &handle) < 0 || !handle)
+    return lac_hdf5_fail(file, "cannot write");
+  const int descriptor = *(const int *)handle;
+  LAC_TRY(reserve_room(writer, descriptor));
   if (H5Fflush(writer->id, H5F_SCOPE_LOCAL) < 0) return lac_hdf5_fail(file, "cannot write");
+  return_room(writer, descriptor);
   if (H5Fclose(writer->id) < 0) return lac_hdf5_fail(file, "cannot write");
   writer->id = H5I_INVALID_HID;
   return LAC_OK;
@@ -254,7 +343,8 @@ static lac_status finish_file(lac_hdf5_writer *writer) {
 lac_status lac_hdf5_writer_commit(lac_hdf5_writer *writer) {
   LAC_TRY(check_open(writer));
   const lac_hdf5_quiet before = lac_hdf5_hush();
-  lac_status status = finish_file(writer);
+  lac_status status = write_growing(writer);
+  if (status == LAC_OK) status = finish_file(writer);
   lac_hdf5_unhush(before);
   if (status == LAC_OK) status = lac_seal_write(lac_stage_temp(writer->stage));
   if (status == LAC_OK) status = lac_stage_commit(writer->stage);

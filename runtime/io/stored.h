@@ -41,6 +41,17 @@ lac_dtype lac_stored_dtype(lac_stored type);
 lac_status lac_stored_convert(void *out, const void *in, lac_stored type, uint64_t count,
                               const char *name);
 
+/** The IEEE 754 binary16 nearest to x, ties to even; NaN stays NaN, what is too large is infinite.
+ */
+uint16_t lac_stored_to_half(float x);
+
+/**
+ * Convert floats to binary16: to the nearest, ties to even; NaN and infinities stay.
+ *
+ * @return LAC_OK; LAC_EINVAL for a finite value of 65520 or more, which would become infinite
+ */
+lac_status lac_stored_narrow_half(uint16_t *out, const float *in, uint64_t count, const char *name);
+
 /**
  * Copy a strided array into row-major order, element by element.
  *

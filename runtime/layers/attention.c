@@ -8,7 +8,8 @@
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
-enum { QUERY, KEYS, VALUES, V, MASK };
+enum { QUERY, KEYS, VALUES, V, OWNERS, MEMBERS }; // inputs of the record
+enum { ARGUMENTS = 7 };
 
 typedef struct sizes {
   uint32_t rows, images, each, regions, size, width;
@@ -25,6 +26,23 @@ static lac_status fail_shapes(const lac_attention_args *a) {
       lac_shape_text(u, lac_tensor_shape(a->values)), lac_shape_text(v, lac_tensor_shape(a->v)));
 }
 
+static lac_status check_rows(const lac_attention_args *a) {
+  char q[LAC_SHAPE_TEXT], o[LAC_SHAPE_TEXT], m[LAC_SHAPE_TEXT];
+  if (!a->members) return lac_fail(LAC_EINVAL, "attention: owners need members beside them");
+  LAC_TRY(lac_op_check("attention", "owners", a->owners, LAC_I32, a->query));
+  LAC_TRY(lac_op_check("attention", "members", a->members, LAC_I32, a->query));
+  const lac_shape *owners = lac_tensor_shape(a->owners), *members = lac_tensor_shape(a->members);
+  if (owners->rank == 1 && owners->dim[0] >= lac_tensor_shape(a->query)->dim[0] &&
+      members->rank == 2 && members->dim[0] == lac_tensor_shape(a->keys)->dim[0] &&
+      members->dim[0] * members->dim[1] >= lac_tensor_shape(a->query)->dim[0])
+    return LAC_OK;
+  return lac_fail(LAC_ESHAPE,
+                  "attention: query %s, owners %s and members %s do not fit (want [batch, size], "
+                  "[batch or more], [images, rows of an image])",
+                  lac_shape_text(q, lac_tensor_shape(a->query)), lac_shape_text(o, owners),
+                  lac_shape_text(m, members));
+}
+
 static lac_status plan(sizes *n, const lac_attention_args *a) {
   LAC_TRY(lac_op_check("attention", "query", a->query, LAC_F32, NULL));
   LAC_TRY(lac_op_check("attention", "keys", a->keys, LAC_F32, a->query));
@@ -35,18 +53,28 @@ static lac_status plan(sizes *n, const lac_attention_args *a) {
   if (q->rank != 2 || k->rank != 3 || u->rank != 3 || v->rank != 1 || v->dim[0] != q->dim[1] ||
       k->dim[2] != q->dim[1] || u->dim[0] != k->dim[0] || u->dim[1] != k->dim[1])
     return fail_shapes(a);
-  if (k->dim[0] == 0 ? q->dim[0] != 0 : q->dim[0] % k->dim[0] != 0) return fail_shapes(a);
+  if (a->owners) LAC_TRY(check_rows(a));
+  if (!a->owners && (k->dim[0] == 0 ? q->dim[0] != 0 : q->dim[0] % k->dim[0] != 0))
+    return fail_shapes(a);
   if (k->dim[1] == 0 && q->dim[0] > 0)
     return lac_fail(LAC_ESHAPE, "attention: there are no regions to look at");
   const lac_shape mask = {2, {k->dim[0], k->dim[1]}};
   if (a->mask) LAC_TRY(lac_op_check_shape("attention", "mask", a->mask, LAC_F32, a->query, &mask));
   *n = (sizes){.rows = (uint32_t)q->dim[0],
                .images = (uint32_t)k->dim[0],
-               .each = k->dim[0] ? (uint32_t)(q->dim[0] / k->dim[0]) : 1,
+               .each = a->owners   ? (uint32_t)lac_tensor_shape(a->members)->dim[1]
+                       : k->dim[0] ? (uint32_t)(q->dim[0] / k->dim[0])
+                                   : 1,
                .regions = (uint32_t)k->dim[1],
                .size = (uint32_t)q->dim[1],
                .width = (uint32_t)u->dim[2]};
   return LAC_OK;
+}
+
+/* A table of rows, or a tensor that is not looked at, and whether it is one. */
+static void arg_rows(lac_launch *run, lac_tensor *table, lac_tensor *otherwise) {
+  lac_arg_tensor(run, table ? table : otherwise);
+  lac_arg_u32(run, table != NULL);
 }
 
 /* ge, and gquery where it is wanted */
@@ -64,6 +92,8 @@ static lac_status bwd_scores(lac_tensor *ge, const lac_node *node, const sizes *
   lac_arg_tensor(&run, node->in[VALUES]);
   lac_arg_tensor(&run, node->in[V]);
   lac_arg_u32(&run, with_gquery);
+  arg_rows(&run, node->in[OWNERS], node->in[V]);
+  lac_arg_u32(&run, n->images);
   lac_arg_u32(&run, n->each);
   lac_arg_u32(&run, n->regions);
   lac_arg_u32(&run, n->size);
@@ -91,6 +121,8 @@ static lac_status bwd_keys(lac_tensor *ge, const lac_node *node, const sizes *n)
   lac_arg_tensor(&run, node->in[KEYS]);
   lac_arg_tensor(&run, node->in[V]);
   lac_arg_u32(&run, with_gkeys);
+  arg_rows(&run, node->in[MEMBERS], node->in[V]);
+  lac_arg_u32(&run, n->rows);
   lac_arg_u32(&run, n->each);
   lac_arg_u32(&run, n->regions);
   lac_arg_u32(&run, n->size);
@@ -117,16 +149,19 @@ static lac_status bwd_values(const lac_node *node, const sizes *n) {
   lac_arg_tensor(&run, gvalues);
   lac_arg_tensor(&run, node->saved[0]);
   lac_arg_tensor(&run, lac_tensor_grad(node->out[0]));
+  arg_rows(&run, node->in[MEMBERS], node->in[V]);
+  lac_arg_u32(&run, n->rows);
   lac_arg_u32(&run, n->each);
   lac_arg_u32(&run, n->regions);
   lac_arg_u32(&run, n->width);
-  lac_launch_items2(&run, n->width, (uint64_t)n->images * n->regions);
+  lac_launch_items2(&run, (n->width + 7) / 8, (uint64_t)n->images * n->regions);
   return lac_launch_run(&run);
 }
 
 static lac_status additive_backward(const lac_node *node) {
-  const lac_attention_args args = {node->in[QUERY], node->in[KEYS], node->in[VALUES], node->in[V],
-                                   NULL};
+  const lac_attention_args args = {node->in[QUERY],  node->in[KEYS], node->in[VALUES],
+                                   node->in[V],      NULL,           node->in[OWNERS],
+                                   node->in[MEMBERS]};
   sizes n;
   lac_tensor *ge;
   LAC_TRY(plan(&n, &args));
@@ -151,14 +186,17 @@ static lac_status run_forward(lac_tensor *y, lac_tensor *w, const lac_attention_
   lac_arg_tensor(&run, a->v);
   lac_arg_tensor(&run, a->mask ? a->mask : a->v);
   lac_arg_u32(&run, a->mask != NULL);
+  arg_rows(&run, a->owners, a->v);
+  lac_arg_u32(&run, n->images);
   lac_arg_u32(&run, n->each);
   lac_arg_u32(&run, n->regions);
   lac_arg_u32(&run, n->size);
   lac_arg_u32(&run, n->width);
   lac_launch_groups(&run, n->rows, LAC_REDUCE_GROUP);
   LAC_TRY(lac_launch_run(&run));
-  const lac_node node = {additive_backward, .in = {a->query, a->keys, a->values, a->v}, .out = {y},
-                         .saved = {w}};
+  const lac_node node = {additive_backward,
+                         .in = {a->query, a->keys, a->values, a->v, a->owners, a->members},
+                         .out = {y}, .saved = {w}};
   return lac_tape_record(device, &node);
 }
 
@@ -184,14 +222,16 @@ lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
                                   const lac_attention_args *args) {
   sizes n;
   LAC_TRY(plan(&n, args));
-  lac_tensor *const in[] = {args->query, args->keys, args->values, args->v, args->mask};
-  lac_tensor *dense[5] = {NULL};
+  lac_tensor *const in[ARGUMENTS] = {args->query, args->keys,   args->values, args->v,
+                                     args->mask,  args->owners, args->members};
+  lac_tensor *dense[ARGUMENTS] = {NULL};
   lac_status status = LAC_OK;
-  for (int i = 0; i < 5 && status == LAC_OK; i++)
+  for (int i = 0; i < ARGUMENTS && status == LAC_OK; i++)
     if (in[i]) status = lac_contiguous(&dense[i], in[i]);
-  const lac_attention_args flat = {dense[QUERY], dense[KEYS], dense[VALUES], dense[V], dense[MASK]};
+  const lac_attention_args flat = {dense[0], dense[1], dense[2], dense[3],
+                                   dense[4], dense[5], dense[6]};
   if (status == LAC_OK) status = attend(out, weights, &flat, &n);
-  for (int i = 0; i < 5; i++)
+  for (int i = 0; i < ARGUMENTS; i++)
     lac_tensor_release(dense[i]);
   return status;
 }

@@ -7,11 +7,14 @@
 #include "tensor/tensor.h"
 
 typedef struct lac_attention_args {
-  lac_tensor *query;  /* float32 [batch, size] */
-  lac_tensor *keys;   /* float32 [images, regions, size] */
-  lac_tensor *values; /* float32 [images, regions, width] */
-  lac_tensor *v;      /* float32 [size]: the scoring vector */
-  lac_tensor *mask;   /* float32 [images, regions], 1 for a region that counts, or NULL for all */
+  lac_tensor *query;   /* float32 [batch, size] */
+  lac_tensor *keys;    /* float32 [images, regions, size] */
+  lac_tensor *values;  /* float32 [images, regions, width] */
+  lac_tensor *v;       /* float32 [size]: the scoring vector */
+  lac_tensor *mask;    /* float32 [images, regions], 1 for a region that counts, or NULL for all */
+  lac_tensor *owners;  /* int32 [at least batch]: the image of each row, from 0; NULL: see below */
+  lac_tensor *members; /* int32 [images, each]: the rows of each image, ascending, from 0; what is
+                          not below batch does not exist. Given with owners, and only then */
 } lac_attention_args;
 
 /**
@@ -19,8 +22,9 @@ typedef struct lac_attention_args {
  * y = sum_s w_s values_s.
  *
  * Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and
- * translate". Several rows may look at one image: batch is a multiple of images, and the rows of an
- * image lie together, so the image's keys and values are never copied. A constant added to all
+ * translate". Several rows may look at one image, whose keys and values are never copied: without
+ * owners batch is a multiple of images, and the rows of an image lie together. owners and members
+ * must say the same; an image that does not exist counts as the last. A constant added to all
  * scores (a bias of the scoring layer) changes nothing and gets a zero gradient, so there is none
  * here.
  *

@@ -233,16 +233,15 @@ static lac_status linear_backward(const lac_node *node) {
 }
 
 static lac_status launch_start(lac_tensor *y, lac_tensor *bias, lac_tensor *add) {
-  const uint64_t count = lac_tensor_numel(y);
+  const uint64_t n = lac_tensor_shape(y)->dim[1];
   lac_launch run = lac_launch_new(lac_tensor_device(y), "linear", "linear_start");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, bias ? bias : y);
   lac_arg_tensor(&run, add ? add : y);
-  lac_arg_u64(&run, count);
-  lac_arg_u64(&run, lac_tensor_shape(y)->dim[1]);
+  lac_arg_u64(&run, n);
   lac_arg_u32(&run, bias != NULL);
   lac_arg_u32(&run, add != NULL);
-  lac_launch_items(&run, count);
+  lac_launch_items2(&run, n, lac_tensor_shape(y)->dim[0]);
   return lac_launch_run(&run);
 }
 

@@ -7,15 +7,25 @@
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
+#include <inttypes.h>
+#include <math.h>
+
+/* The distribution that stands for a target: its probabilities at the target and at each other
+ * word, and sum_j q_j ln q_j. */
+typedef struct mix {
+  float on, off, known;
+} mix;
+
 /* What a loss works on, all contiguous. */
 typedef struct rows {
   lac_tensor *x, *targets, *weights;
   uint64_t count, vocab;
+  mix goal; // of xent
 } rows;
 
-static rows read_rows(lac_tensor *x, lac_tensor *targets, lac_tensor *weights) {
+static rows read_rows(lac_tensor *x, lac_tensor *targets, lac_tensor *weights, mix goal) {
   const lac_shape *shape = lac_tensor_shape(x);
-  return (rows){x, targets, weights, shape->dim[0], shape->dim[1]};
+  return (rows){x, targets, weights, shape->dim[0], shape->dim[1], goal};
 }
 
 static lac_status launch_average(lac_tensor *y, lac_tensor *total, lac_tensor *term,
@@ -38,6 +48,9 @@ static lac_status launch_xent_terms(lac_tensor *term, lac_tensor *lse, const row
   lac_arg_tensor(&run, r->targets);
   lac_arg_tensor(&run, r->weights);
   lac_arg_u64(&run, r->vocab);
+  lac_arg_f32(&run, r->goal.on);
+  lac_arg_f32(&run, r->goal.off);
+  lac_arg_f32(&run, r->goal.known);
   lac_launch_groups(&run, r->count, LAC_REDUCE_GROUP);
   return lac_launch_run(&run);
 }
@@ -56,9 +69,10 @@ static lac_status launch_nll_terms(lac_tensor *term, lac_tensor *lse, const rows
   return lac_launch_run(&run);
 }
 
-/* Of the node: in x; saved targets, weights, total, lse. */
+/* Of the node: in x; saved targets, weights, total, lse; attr of the goal. */
 static lac_status xent_backward(const lac_node *node) {
-  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1]);
+  const mix goal = {.on = node->attr[0], .off = node->attr[1]};
+  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1], goal);
   lac_tensor *gx;
   bool fresh;
   LAC_TRY(lac_tensor_borrow_fresh_grad(&gx, &fresh, r.x));
@@ -72,12 +86,14 @@ static lac_status xent_backward(const lac_node *node) {
   lac_arg_tensor(&run, node->saved[2]);
   lac_arg_u64(&run, r.vocab);
   lac_arg_u32(&run, !fresh);
+  lac_arg_f32(&run, goal.on);
+  lac_arg_f32(&run, goal.off);
   lac_launch_items2(&run, r.vocab, r.count);
   return lac_launch_run(&run);
 }
 
 static lac_status nll_backward(const lac_node *node) {
-  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1]);
+  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1], (mix){0});
   lac_tensor *gx;
   LAC_TRY(lac_tensor_borrow_grad(&gx, r.x));
   lac_launch run = lac_launch_new(lac_tensor_device(gx), "loss", "nll_bwd");
@@ -108,7 +124,8 @@ static lac_status loss_contiguous(lac_tensor **out, const rows *r, const loss_op
   if (status == LAC_OK) status = lac_tensor_new(&y, device, LAC_F32, &scalar);
   if (status == LAC_OK) {
     const lac_node node = {op->backward, .in = {r->x}, .out = {y},
-                           .saved = {r->targets, r->weights, total, lse}};
+                           .saved = {r->targets, r->weights, total, lse},
+                           .attr = {r->goal.on, r->goal.off}};
     status = op->terms(term, lse, r);
     if (status == LAC_OK) status = launch_average(y, total, term, r);
     status = lac_op_finish(out, y, status, &node);
@@ -119,8 +136,21 @@ static lac_status loss_contiguous(lac_tensor **out, const rows *r, const loss_op
   return status;
 }
 
+static lac_status find_goal(mix *out, float smoothing, uint64_t vocab) {
+  if (!(smoothing >= 0 && smoothing < 1)) // NaN too
+    return lac_fail(LAC_EINVAL, "xent: smoothing must be in [0, 1), got %g", smoothing);
+  *out = (mix){1, 0, 0};
+  if (smoothing == 0) return LAC_OK;
+  if (vocab < 2)
+    return lac_fail(LAC_EINVAL,
+                    "xent: smoothing needs a vocabulary of 2 words or more, got %" PRIu64, vocab);
+  const double e = smoothing, off = e / (double)(vocab - 1);
+  *out = (mix){(float)(1 - e), (float)off, (float)((1 - e) * log1p(-e) + e * log(off))};
+  return LAC_OK;
+}
+
 static lac_status loss(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights,
-                       const loss_op *op) {
+                       float smoothing, const loss_op *op) {
   char text[LAC_SHAPE_TEXT];
   const lac_shape *shape = lac_tensor_shape(x);
   LAC_TRY(lac_op_check(op->name, "x", x, LAC_F32, NULL));
@@ -130,12 +160,14 @@ static lac_status loss(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac
   const lac_shape per_row = {.rank = 1, .dim = {shape->dim[0]}};
   LAC_TRY(lac_op_check_shape(op->name, "targets", targets, LAC_I32, x, &per_row));
   LAC_TRY(lac_op_check_shape(op->name, "weights", weights, LAC_F32, x, &per_row));
+  mix goal;
+  LAC_TRY(find_goal(&goal, smoothing, shape->dim[1]));
   lac_tensor *dx = NULL, *dt = NULL, *dw = NULL;
   lac_status status = lac_contiguous(&dx, x);
   if (status == LAC_OK) status = lac_contiguous(&dt, targets);
   if (status == LAC_OK) status = lac_contiguous(&dw, weights);
   if (status == LAC_OK) {
-    const rows r = read_rows(dx, dt, dw);
+    const rows r = read_rows(dx, dt, dw, goal);
     status = loss_contiguous(out, &r, op);
   }
   lac_tensor_release(dx);
@@ -144,12 +176,13 @@ static lac_status loss(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac
   return status;
 }
 
-lac_status lac_xent(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights) {
+lac_status lac_xent(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights,
+                    float smoothing) {
   static const loss_op op = {"xent", launch_xent_terms, xent_backward};
-  return loss(out, x, targets, weights, &op);
+  return loss(out, x, targets, weights, smoothing, &op);
 }
 
 lac_status lac_nll(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights) {
   static const loss_op op = {"nll", launch_nll_terms, nll_backward};
-  return loss(out, x, targets, weights, &op);
+  return loss(out, x, targets, weights, 0, &op);
 }

@@ -17,13 +17,21 @@
  * loss = sum_i -w_i log_softmax(x_i)[t_i] / sum_i w_i, without making the matrix of
  * log-probabilities.
  *
- * @param x        scores float32 [rows, vocab]
- * @param targets  int32 [rows], counted from 0
- * @param weights  float32 [rows]
+ * With smoothing e > 0 the target is a distribution, q_ij = 1 - e at j = t_i and e / (vocab - 1)
+ * elsewhere, and loss = sum_i w_i sum_j q_ij (ln q_ij - log_softmax(x_i)[j]) / sum_i w_i: the
+ * Kullback-Leibler divergence, which is 0 at best. Szegedy et al. 2016, "Rethinking the Inception
+ * architecture for computer vision", section 7.
  *
- * Gradient: gy w_i / (sum w) (softmax(x_i)_j - [j = t_i]).
+ * @param x          scores float32 [rows, vocab]
+ * @param targets    int32 [rows], counted from 0
+ * @param weights    float32 [rows]
+ * @param smoothing  0 <= e < 1
+ * @return as above; LAC_EINVAL for another e, or e > 0 with fewer than two words
+ *
+ * Gradient: gy w_i / (sum w) (softmax(x_i)_j - q_ij).
  */
-lac_status lac_xent(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights);
+lac_status lac_xent(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights,
+                    float smoothing);
 
 /**
  * loss = sum_i -w_i x[i, t_i] / sum_i w_i, for x that is log-probabilities already; otherwise as

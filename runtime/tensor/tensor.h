@@ -106,10 +106,11 @@ lac_status lac_tensor_borrow_fresh_grad(lac_tensor **out, bool *fresh, lac_tenso
 void lac_tensor_drop_grad(lac_tensor *x);
 
 /**
- * Hand a gradient over where a rule would copy it: x, which has none and is no view, gets that of `from`,
- * which is left without.
+ * Hand a gradient over where a rule would copy it: x, which has none and is no view, gets that of
+ * `from`, which is left without.
  *
- * @return whether it was possible: nobody else holds the gradient, and it has x's shape without gaps
+ * @return whether it was possible: nobody else holds the gradient, and it has x's shape without
+ * gaps
  */
 bool lac_tensor_inherit_grad(lac_tensor *x, lac_tensor *from);
 

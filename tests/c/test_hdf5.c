@@ -153,12 +153,20 @@ static void large_arrays_and_texts_are_compressed(void) {
   CHECK_OK(lac_hdf5_writer_open(&out, path));
   CHECK_OK(lac_hdf5_writer_array(out, &x, true));
   CHECK_OK(lac_hdf5_writer_text(out, "text", (const char *)zeros, N));
+  CHECK_OK(lac_hdf5_writer_bytes(out, "bytes", zeros, 50000));
   CHECK_OK(lac_hdf5_writer_commit(out));
   CHECK_FAILS(lac_hdf5_writer_commit(out), "already complete");
   lac_hdf5_writer_close(out);
   if (CHECK_OK(lac_hdf5_open(&in, path, true))) {
     check_array(in, "x", 2, N / 3 * 3, zeros);
     check_text(in, "text", (const char *)zeros, N);
+    check_text(in, "bytes", (const char *)zeros, 50000);
+    uint64_t stored = 0;
+    CHECK_OK(lac_hdf5_stored_bytes(&stored, in, "bytes"));
+    CHECK(stored == 50000); // as they are
+    CHECK_OK(lac_hdf5_stored_bytes(&stored, in, "text"));
+    CHECK(stored > 0 && stored < N / 100);
+    CHECK_FAILS(lac_hdf5_stored_bytes(&stored, in, "none"), "has no dataset 'none'");
   }
   lac_hdf5_close(in);
   CHECK_OK(lac_file_read(&whole, &size, path, 1 << 24));
@@ -328,6 +336,93 @@ static void golden_files_open_without_a_checksum(void) {
   lac_hdf5_close(file);
 }
 
+/* ---- growing datasets ---- */
+
+/* Row i of [rows, 1000] is i, i + 1/1024, ... as a float16 holds it below 2. */
+static lac_status append_rows(lac_hdf5_writer *out, const char *name, uint64_t first,
+                              uint64_t count, lac_stored type) {
+  static float data[64 * 1000];
+  const lac_array array = {name, LAC_F32, 2, {count, 1000}, count * 1000, data};
+  for (uint64_t i = 0; i < array.count; i++)
+    data[i] = (float)((first * 1000 + i) % 2048) / 2048;
+  return lac_hdf5_writer_append(out, &array, type);
+}
+
+static lac_status write_growing(const char *path) {
+  lac_hdf5_writer *out = NULL;
+  lac_status status = lac_hdf5_writer_open(&out, path);
+  for (uint64_t at = 0; status == LAC_OK && at < 600; at += 60) { // more than one copy at the end
+    status = append_rows(out, "half", at, 60, LAC_STORED_F16);
+    if (status == LAC_OK) status = append_rows(out, "deep/full", at, 60, LAC_STORED_F32);
+  }
+  if (status == LAC_OK) status = lac_hdf5_writer_commit(out);
+  lac_hdf5_writer_close(out);
+  return status;
+}
+
+static void check_grown(const lac_hdf5 *file, const char *path, const char *name, lac_stored type) {
+  static float want[600 * 1000], got[600 * 1000];
+  static char bytes[sizeof got];
+  lac_hdf5_place place = {0};
+  const size_t size = sizeof got / 4 * lac_stored_bytes(type);
+  for (size_t i = 0; i < 600 * 1000; i++)
+    want[i] = (float)(i % 2048) / 2048;
+  check_array(file, name, 2, 600 * 1000, want);
+  if (!CHECK_OK(lac_hdf5_locate(&place, file, name))) return;
+  CHECK(place.type == type && place.rows == 600 && place.width == 1000);
+  const int fd = open(path, O_RDONLY);
+  CHECK(fd >= 0 && pread(fd, bytes, size, (off_t)place.offset) == (ssize_t)size);
+  if (fd >= 0) close(fd);
+  CHECK_OK(lac_stored_convert(got, bytes, type, 600 * 1000, name));
+  CHECK(memcmp(got, want, sizeof got) == 0);
+}
+
+static void rows_may_be_appended_and_found_again_without_the_library(void) {
+  const char *path = check_path("rows.h5");
+  lac_hdf5 *file = NULL;
+  lac_hdf5_place place;
+  if (!CHECK_OK(write_growing(path))) return;
+  if (CHECK_OK(lac_hdf5_open(&file, path, true))) {
+    check_grown(file, path, "half", LAC_STORED_F16);
+    check_grown(file, path, "deep/full", LAC_STORED_F32);
+    CHECK_FAILS(lac_hdf5_locate(&place, file, "deep"), "has no dataset 'deep'");
+  }
+  lac_hdf5_close(file);
+  file = NULL;
+  CHECK_OK(write_sample(path, true));
+  if (CHECK_OK(lac_hdf5_open(&file, path, true))) {
+    CHECK_FAILS(lac_hdf5_locate(&place, file, "scalar"), "'scalar' is not rows of float32");
+    CHECK_FAILS(lac_hdf5_locate(&place, file, "config"), "'config' is not rows of float32");
+    CHECK_FAILS(lac_hdf5_locate(&place, file, "params/core.lstm/w"), "does not lie in one piece");
+  }
+  lac_hdf5_close(file);
+  remove(path);
+}
+
+static void appending_mistakes_are_sentences(void) {
+  const char *path = check_path("rows.h5");
+  lac_hdf5_writer *out = NULL;
+  lac_hdf5 *file = NULL;
+  float row[] = {1, 70000};
+  const lac_array wide = {"half", LAC_F32, 2, {1, 2}, 2, row},
+                  flat = {"x", LAC_F32, 1, {2}, 2, row},
+                  large = {"large", LAC_F32, 2, {2, 1}, 2, row},
+                  small = {"large", LAC_F32, 2, {1, 1}, 1, row};
+  CHECK_OK(lac_hdf5_writer_open(&out, path));
+  CHECK_OK(append_rows(out, "half", 0, 1, LAC_STORED_F16));
+  CHECK_FAILS(lac_hdf5_writer_append(out, &wide, LAC_STORED_F16),
+              "rows.h5: 'half' has rows of 1000 numbers, got 2");
+  CHECK_FAILS(lac_hdf5_writer_append(out, &flat, LAC_STORED_F32), "'x' takes rows of numbers");
+  CHECK_FAILS(lac_hdf5_writer_append(out, &large, LAC_STORED_F16),
+              "rows.h5: 'large': value 70000 at element 1 does not fit float16");
+  CHECK_OK(lac_hdf5_writer_append(out, &small, LAC_STORED_F16));
+  CHECK_OK(lac_hdf5_writer_commit(out));
+  lac_hdf5_writer_close(out);
+  if (CHECK_OK(lac_hdf5_open(&file, path, true))) check_array(file, "large", 2, 1, row);
+  lac_hdf5_close(file);
+  remove(path);
+}
+
 /* ---- a failing disk ---- */
 
 /* Put /dev/full under the open temporary file: from now on every write says "no space left". */
@@ -388,6 +483,8 @@ int main(void) {
   RUN(other_files_are_refused);
   RUN(foreign_types_are_converted_or_refused);
   RUN(golden_files_open_without_a_checksum);
+  RUN(rows_may_be_appended_and_found_again_without_the_library);
+  RUN(appending_mistakes_are_sentences);
   RUN(a_full_disk_loses_nothing);
   return check_finish();
 }

@@ -14,7 +14,7 @@ end
 
 function T.help_lists_the_commands_that_have_a_file()
   local text = run("--help", 0)
-  has(text, "\n  run +run a Lua script")
+  has(text, "\n  run +train as a recipe says")
   has(text, "\n  info +show the version")
   check.yes(not text:find("\n  options") and not text:find("\n  main") and not text:find("\n  prompt"), text)
   check.equal(run("-h", 0), text)
@@ -35,7 +35,7 @@ function T.wrong_usage_is_status_2_and_one_sentence()
   has(run("options", 2), '^lacuna: there is no command "options"')
   has(run("../cli/run", 2), '^lacuna: there is no command "../cli/run"')
   has(run("--verison", 2), '^lacuna: there is no option "%-%-verison"; did you mean "%-%-version"')
-  has(run("run", 2), "^lacuna: SCRIPT is missing; see lacuna run %-%-help\n$")
+  has(run("run", 2), "^lacuna: RECIPE is missing; see lacuna run %-%-help\n$")
 end
 
 function T.a_lua_folder_without_its_files_is_named()
@@ -63,7 +63,7 @@ function T.info_names_the_devices()
   has(text, "\ndevice 0 %(0:0%): ")
   has(text, "\n  matrix products  %w")
   has(run("info devices", 0), "^device 0")
-  has(run("info divices", 2), 'info knows "devices", not "divices"')
+  has(run("info divices", 1), 'there is no file divices; did you mean "devices"')
 end
 
 function T.info_without_a_driver_says_what_to_install()

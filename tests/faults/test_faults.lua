@@ -1,5 +1,6 @@
 local lac = require "lac"
 local check = require "check"
+local files = require "files"
 local adam = require "optim.adam"
 
 local T = {}
@@ -87,6 +88,17 @@ function T.reading_a_view_survives_every_failing_allocation()
   end, 4)
 end
 
+function T.logs_survive_every_failing_allocation()
+  files.with_folder(function(folder)
+    survive(function()
+      local events <close> = lac.tfevents.create(folder .. "/events")
+      events:scalar("loss", 1, 1)
+      events:flush()
+      lac.tfevents.open(folder .. "/events", events:size()):close()
+    end, 6)
+  end)
+end
+
 function T.scoring_captions_survives_every_failing_allocation()
   local standard = require "metrics.standard"
   survive(function()
@@ -96,6 +108,42 @@ function T.scoring_captions_survives_every_failing_allocation()
     local captions <close> = lac.text.corpus({text, "b"}, {{text, "a b"}, {"c"}})
     check.close(standard.score(captions).images[1].Bleu_4, 1, 1e-6)
   end, 20)
+end
+
+function T.packing_survives_every_failing_allocation()
+  survive(function()
+    local x <close> = lac.tensor {{0, 1.5, 0}, {-2, 0, 0.25}}
+    for _, values in ipairs {"float32", "int8"} do
+      local y <close> = lac.pack.decode(lac.pack.encode(x, values), {2, 3})
+      check.equal(y:numel(), 6)
+    end
+  end, 10)
+end
+
+-- Four images of one to four regions.
+local function data_source()
+  local images = {}
+  for i = 1, 4 do
+    images[i] = {id = i, file = i .. ".jpg", split = "train", captions = {"A."}, tokens = {"a"}}
+  end
+  return {name = "x", width = 2, images = images, read = function(image)
+    return {att = lac.zeros {image.id, 2}, boxes = lac.zeros {image.id, 4}}
+  end}
+end
+
+function T.building_and_reading_a_data_file_survives_every_failing_allocation()
+  local build, captions = require "data.build", require "data.captions"
+  files.with_folder(function(folder)
+    local path = folder .. "/x.h5"
+    survive(function() build.write(path, data_source(), {dtype = "f16"}) end, 30)
+    survive(function()
+      local dataset <close> = captions.open {path = path, batch = 2}
+      for index = 1, 2 do
+        local scope <close> = lac.scope()
+        check.equal(#dataset:batch(1, 0, index).ids, 2)
+      end
+    end, 40)
+  end)
 end
 
 return T

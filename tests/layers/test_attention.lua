@@ -50,6 +50,46 @@ function T.attention_follows_its_equations_with_and_without_a_mask()
   check.close(w, want_w, 1e-6)
 end
 
+-- The rows in another order, and told so: 3, 1, 4, 2.
+local ORDER, OWNERS, MEMBERS = {3, 1, 4, 2}, {1, 0, 1, 0}, {{1, 3}, {0, 2}}
+
+local function attend_owned(query, keys, values, v)
+  return lac.attention {query = query, keys = keys, values = values, v = v, owners = lac.tensor(OWNERS, "i32"),
+                        members = lac.tensor(MEMBERS, "i32")}
+end
+
+function T.rows_in_any_order_look_at_their_own_image()
+  local scope <close> = lac.scope()
+  local k, u, v = lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)
+  local want_y, want_w = reference {{1, 1, 1}, {1, 1, 1}}
+  for rows = 4, 1, -1 do -- fewer rows than the tables have: the last ones are absent
+    local query, wy, ww = {}, {}, {}
+    for i = 1, rows do query[i], wy[i], ww[i] = QUERY[ORDER[i]], want_y[ORDER[i]], want_w[ORDER[i]] end
+    local y, w = attend_owned(lac.tensor(query), k, u, v)
+    check.close(y, wy, 1e-5)
+    check.close(w, ww, 1e-6)
+  end
+end
+
+function T.gradients_of_rows_in_any_order_match_finite_differences()
+  for _, query in ipairs {QUERY, {QUERY[1], QUERY[2], QUERY[3]}} do
+    check.grad(function(q, k, u, v) return (attend_owned(q, k, u, v)) end, {query, KEYS, VALUES, V})
+  end
+end
+
+function T.tables_of_rows_that_do_not_fit_are_refused()
+  local scope <close> = lac.scope()
+  local q, k, u, v = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)
+  local function with(owners, members)
+    return lac.attention {query = q, keys = k, values = u, v = v, owners = owners, members = members}
+  end
+  local owners, members = lac.tensor(OWNERS, "i32"), lac.tensor(MEMBERS, "i32")
+  check.fails("owners need members", with, owners, nil)
+  check.fails("do not fit", with, lac.tensor({1, 0, 1}, "i32"), members)
+  check.fails("do not fit", with, owners, lac.tensor({{0}, {1}}, "i32"))
+  check.fails("owners", with, lac.tensor {1, 0, 1, 0}, members)
+end
+
 function T.attention_gradients_match_finite_differences()
   check.grad(function(q, k, u, v) return (attend(q, k, u, v)) end, {QUERY, KEYS, VALUES, V})
   check.grad(function(q, k, u, v)

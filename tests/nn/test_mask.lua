@@ -126,6 +126,34 @@ function T.a_parameter_closes_the_mask_it_had()
   check.yes(second:is_closed())
 end
 
+function T.a_mask_is_made_again_of_its_state()
+  local layer = coin()
+  local state = layer.weight.mask:state()
+  check.equal(state.kind, "trained")
+  check.equal(state.cfg.bypass, false)
+  local logits = state.tensor:clone()
+  layer.weight:set_mask {kind = "trained", tensor = logits, cfg = {draw = "forward", bypass = true}}
+  check.equal(layer.weight.mask:state(), {kind = "trained", tensor = logits, cfg = {draw = "forward", bypass = true}})
+  layer.weight:set_mask {kind = "fixed", tensor = lac.zeros(layer.weight.shape)}
+  check.equal(layer.weight.mask:state().kind, "fixed")
+  check.fails('there is no kind of mask "soft"; there are fixed and trained', layer.weight.set_mask, layer.weight,
+    {kind = "soft"})
+  layer:close()
+end
+
+function T.a_pruned_value_has_no_negative_zeros_and_draws_nothing()
+  local param = Param({4}, nil, {maskable = true})
+  check.fails("has no value", param.pruned, param)
+  param:set(lac.tensor {-1, 2, -3, -0.0})
+  check.yes(param:pruned() == param.value)
+  param:set_mask {kind = "trained", tensor = lac.tensor {-9, -9, 9, 0}}
+  param:set_rng(lac.rng(1))
+  local pruned <close> = param:pruned()
+  check.equal(pruned:tobytes(), string.pack("<ffff", 0, 0, -3, 0))
+  param:set(nil)
+  param:set_mask(nil)
+end
+
 function T.unknown_ways_of_drawing_are_refused()
   check.fails('nn.mask: draw must be "step" or "forward", got "epoch"', mask.trained, nil, {draw = "epoch"})
   check.fails('unknown key "drew"', mask.trained, nil, {drew = "step"})

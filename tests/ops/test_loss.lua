@@ -24,13 +24,26 @@ local function xent(scores, targets, weights)
   return sum / total
 end
 
+-- The divergence of smooth targets, written down as it is defined.
+local function smooth_xent(scores, targets, weights, smoothing)
+  local sum, total = 0, 0
+  for i, row in ipairs(scores) do
+    for j, logp in ipairs(weights[i] ~= 0 and log_softmax(row) or {}) do
+      local q = j == targets[i] + 1 and 1 - smoothing or smoothing / (#row - 1)
+      sum = sum + weights[i] * q * (math.log(q) - logp)
+    end
+    total = total + weights[i]
+  end
+  return sum / total
+end
+
 -- lac[name] over numbers, and the gradient of the first argument.
-local function run(name, scores, targets, weights)
+local function run(name, scores, targets, weights, options)
   local x <close> = lac.tensor(scores):requires_grad(true)
   local t <close> = lac.tensor(targets, "i32")
   local w <close> = lac.tensor(weights)
   local tape <close> = lac.tape()
-  local loss = lac[name](x, t, w)
+  local loss = lac[name](x, t, w, options)
   tape:backward(loss)
   return loss:item(), x:grad():totable()
 end
@@ -65,6 +78,56 @@ function T.gradients_match_finite_differences()
   end
 end
 
+function T.smooth_targets_cost_what_hand_and_plain_loops_say()
+  -- q = (0.9, 0.1) against (1/2, 1/2): 0.9 ln 1.8 + 0.1 ln 0.2
+  local loss, grad = run("xent", {{7, 7}}, {0}, {1}, {smoothing = 0.1})
+  check.close(loss, 0.9 * math.log(1.8) + 0.1 * math.log(0.2), 1e-6)
+  check.close(grad, {{-0.4, 0.4}}, 1e-6)
+  -- scores that are the smooth target cost nothing
+  loss, grad = run("xent", {{math.log(0.1), math.log(0.7), math.log(0.1), math.log(0.1)}}, {1}, {2}, {smoothing = 0.3})
+  check.close(loss, 0, 1e-6)
+  check.close(grad, {{0, 0, 0, 0}}, 1e-6)
+  for _, smoothing in ipairs {1e-6, 0.1, 0.75, 0.999} do
+    check.close(run("xent", SCORES, TARGETS, WEIGHTS, {smoothing = smoothing}),
+      smooth_xent(SCORES, TARGETS, WEIGHTS, smoothing), 1e-5)
+  end
+end
+
+function T.gradients_of_smooth_targets_match_finite_differences()
+  local function smooth(x)
+    return lac.xent(x, lac.tensor(TARGETS, "i32"), lac.tensor(WEIGHTS), {smoothing = 0.2})
+  end
+  check.grad(smooth, {SCORES})
+  check.grad(function(x) return smooth(x) * 2 + smooth(x) end, {SCORES})
+end
+
+function T.no_smoothing_is_the_plain_loss_to_the_last_bit()
+  for _, options in ipairs {{}, {smoothing = 0}, {smoothing = 0.0}} do
+    local loss, grad = run("xent", SCORES, TARGETS, WEIGHTS, options)
+    local want, want_grad = run("xent", SCORES, TARGETS, WEIGHTS)
+    check.equal(loss, want)
+    check.equal(grad, want_grad)
+  end
+end
+
+function T.smooth_padding_and_bad_targets_are_as_without()
+  local loss, grad = run("xent", {{NAN, INF}, {1, 1}}, {-1, 0}, {0, 2}, {smoothing = 0.1})
+  check.close(loss, 0.9 * math.log(1.8) + 0.1 * math.log(0.2), 1e-6)
+  check.close(grad, {{0, 0}, {-0.4, 0.4}}, 1e-6)
+  check.close((run("xent", {{1, 2}, {3, 4}}, {2, 0}, {1, 1}, {smoothing = 0.1})), NAN)
+end
+
+function T.bad_smoothing_is_refused()
+  for _, smoothing in ipairs {-0.1, 1, NAN, INF} do
+    check.fails("xent: smoothing must be in %[0, 1%), got", run, "xent", SCORES, TARGETS, WEIGHTS,
+      {smoothing = smoothing})
+  end
+  check.fails("xent: smoothing needs a vocabulary of 2 words or more, got 1", run, "xent", {{1}}, {0}, {1},
+    {smoothing = 0.1})
+  check.equal((run("xent", {{1}}, {0}, {1})), 0)
+  check.fails("table expected, got number", run, "xent", SCORES, TARGETS, WEIGHTS, 0.1)
+end
+
 function T.vocabularies_shorter_and_longer_than_a_group_agree_with_plain_loops()
   for _, vocab in ipairs {1, 63, 64, 65, 200} do
     local scores, targets, weights = {}, {}, {}
@@ -74,6 +137,10 @@ function T.vocabularies_shorter_and_longer_than_a_group_agree_with_plain_loops()
       targets[i], weights[i] = (i * 37) % vocab, i / 2
     end
     check.close(run("xent", scores, targets, weights), xent(scores, targets, weights), 1e-5)
+    if vocab > 1 then
+      check.close(run("xent", scores, targets, weights, {smoothing = 0.1}),
+        smooth_xent(scores, targets, weights, 0.1), 1e-5)
+    end
   end
 end
 

@@ -12,9 +12,14 @@ local CONFIG = {
   decode = {length = 6},
 }
 
-local function save(path, config)
+local function new_model()
   local model = checkpoint.build(CONFIG.model, "test")
   model:initialise(lac.rng(3))
+  return model
+end
+
+local function save(path, config)
+  local model = new_model()
   checkpoint.save(path, {model = model, config = config or CONFIG, vocab = vocab.from_words {"a", "man", "dog"}})
   return model
 end
@@ -52,6 +57,75 @@ function T.a_mask_is_in_the_saved_weights()
   end)
 end
 
+function T.a_dropped_weight_is_saved_as_0_and_never_as_a_draw()
+  files.with_folder(function(folder)
+    local model = new_model()
+    local weight = model:parameters()[1].param
+    weight:set_mask {kind = "trained", tensor = lac.zeros(weight.shape)} -- sigmoid(0) = 1/2 rounds to 0
+    model:train(lac.rng(1))
+    for _, form in ipairs {"dense", "packed"} do
+      checkpoint.save(folder .. "/m.h5", {model = model, config = CONFIG, form = form})
+      local loaded = checkpoint.load(folder .. "/m.h5")
+      check.yes(not loaded.model:parameters()[1].param.value:tobytes():find("[^\0]"))
+      loaded.model:close()
+    end
+    model:close()
+  end)
+end
+
+function T.what_a_caller_adds_is_read_from_the_same_file()
+  files.with_folder(function(folder)
+    local path = folder .. "/m.h5"
+    local model = new_model()
+    local moment <close> = lac.tensor {1, 2.5}
+    checkpoint.save(path, {model = model, config = CONFIG, form = "packed", extra = function(file)
+      file:write("state/moment", moment)
+      file:write_text("state/where", "step 3")
+      file:set_attr("state", "epoch", 4)
+    end})
+    local file <close> = checkpoint.open(path)
+    local loaded = checkpoint.read(file, path)
+    local read <close> = file:read("state/moment")
+    check.equal(read, {1, 2.5})
+    check.equal(file:text("state/where"), "step 3")
+    check.equal(file:attr("state", "epoch"), 4)
+    check.yes(loaded.model:parameters()[1].param.value:tobytes() == model:parameters()[1].param.value:tobytes())
+    check.fails("oops", checkpoint.save, path, {model = model, config = CONFIG, extra = function() error("oops") end})
+    check.yes(checkpoint.load(path).model)
+    model:close()
+    loaded.model:close()
+  end)
+end
+
+function T.files_of_version_1_still_load()
+  files.with_folder(function(folder)
+    local path = folder .. "/old.h5"
+    local model = new_model()
+    do
+      local file <close> = lac.hdf5.create(path)
+      file:set_attr("", "format", "lacuna-model")
+      file:set_attr("", "version", 1)
+      file:write_text("config", lac.json.encode(CONFIG))
+      for _, p in ipairs(model:parameters()) do file:write("params/" .. p.name, p.param.value) end
+      file:commit()
+    end
+    local loaded = checkpoint.load(path)
+    for i, p in ipairs(loaded.model:parameters()) do
+      check.yes(p.param.value:tobytes() == model:parameters()[i].param.value:tobytes(), p.name)
+    end
+    model:close()
+    loaded.model:close()
+  end)
+end
+
+function T.a_file_that_is_no_hdf5_says_what_would_help()
+  files.with_folder(function(folder)
+    check.fails("x%.h5: is not an HDF5 file, so no model file; lacuna import makes one", checkpoint.load,
+      files.write(folder .. "/x.h5", ("text"):rep(200)))
+    check.fails("none%.h5: .*No such file", checkpoint.load, folder .. "/none.h5")
+  end)
+end
+
 function T.a_failed_save_leaves_the_old_file_and_nothing_else()
   files.with_folder(function(folder)
     local path = folder .. "/m.h5"
@@ -80,8 +154,8 @@ function T.files_of_another_format_version_or_model_are_refused()
     check.fails("m%.h5 is no model file of lacuna %(its format is not given%)", checkpoint.load, path)
     write("lacuna-data", 1)
     check.fails('its format is "lacuna%-data"', checkpoint.load, path)
-    write("lacuna-model", 2)
-    check.fails("has version 2 of the model format, this program reads version 1", checkpoint.load, path)
+    write("lacuna-model", 3)
+    check.fails("has version 3 of the model format, this program reads versions 1 to 2", checkpoint.load, path)
     write("lacuna-model", 1, "{")
     check.fails("m%.h5: the configuration in it is not readable", checkpoint.load, path)
     write("lacuna-model", 1, '{"model": {"name": "updown"}, "decode": {"length": 0}}')

@@ -1,0 +1,172 @@
+--- lacuna data: make a data file, look into one.
+local build = require "data.build"
+local captions = require "data.captions"
+local karpathy = require "data.karpathy"
+local shapes = require "data.shapes"
+local options = require "cli.options"
+
+-- lacuna data build -----------------------------------------------------------------------------------
+
+-- What a data file is made of, by the option that asks for it: `option`'s value and all arguments -> source, see
+-- data.build. `with` are options that only this source knows.
+local SOURCES = {
+  {option = "captions", with = {"features", "boxes", "name"}, open = function(path, args)
+    if not args.features then options.wrong("--captions needs --features DIR, a folder with a file per image") end
+    return karpathy.open {captions = path, features = args.features, boxes = args.boxes, name = args.name}
+  end},
+  {option = "shapes", with = {"seed", "size", "pictures"}, open = function(count, args)
+    return shapes.source {images = count, seed = args.seed, size = args.size, pictures = args.pictures}
+  end},
+}
+
+local function find_source(args)
+  local found, names = nil, {}
+  for _, row in ipairs(SOURCES) do
+    names[#names + 1] = "--" .. row.option
+    if args[row.option] and found then
+      options.wrong("--%s and --%s do not go together", found.option, row.option)
+    end
+    if args[row.option] then found = row end
+  end
+  if not found then
+    options.wrong("data build needs %s; see lacuna data build --help", table.concat(names, " or "))
+  end
+  return found
+end
+
+local function open_source(args)
+  local found = find_source(args)
+  for _, row in ipairs(SOURCES) do
+    for _, name in ipairs(row ~= found and row.with or {}) do
+      if args[name] then options.wrong("--%s goes with --%s, not with --%s", name, row.option, found.option) end
+    end
+  end
+  return found.open(args[found.option], args)
+end
+
+-- A line at every tenth of the images.
+local function print_progress(done, total)
+  local tenth = done * 10 // total
+  if tenth > (done - 1) * 10 // total then
+    io.stderr:write(("  %3d %%  %d of %d images\n"):format(tenth * 10, done, total))
+  end
+end
+
+local function shapes_option(name, key, value, help)
+  local low, high = table.unpack(shapes.LIMITS[key])
+  return {name = name, value = value, type = "integer", min = low, max = high, help = help}
+end
+
+local BUILD = {
+  summary = "make a data file",
+  usage = "lacuna data build --captions FILE.json --features DIR | --shapes N -o DATA.h5",
+  options = {
+    {name = "captions", value = "FILE", help = "captions and splits in Karpathy's layout"},
+    {name = "features", value = "DIR", help = "region features, a .npy or .npz file per image"},
+    {name = "boxes", value = "DIR", help = "their boxes likewise, edges from 0 to 1"},
+    {name = "name", value = "NAME", help = "what the data set is called; else the JSON file's name"},
+    shapes_option("shapes", "images", "N", "instead: N generated scenes of shapes, with captions"),
+    shapes_option("seed", "seed", "N", ("which scenes (%d if not given)"):format(shapes.defaults.seed)),
+    shapes_option("size", "size", "N", ("pixels along their side (%d if not given)"):format(shapes.defaults.size)),
+    {name = "pictures", value = "DIR", help = "write their pictures too, into a folder that is there"},
+    {name = "dtype", value = "TYPE", choices = {"f32", "f16"}, default = "f32", help = "features as f32 or f16"},
+    {name = "vocab", value = "N", type = "integer", min = 5, default = 10001,
+      help = "ids at most, the 4 special ones included"},
+    {name = "coverage", value = "X", type = "number", default = 0.9995,
+      help = "share of the text whose characters are kept; 1 keeps every word"},
+    {name = "output", short = "o", value = "FILE", help = "the data file to write"},
+  },
+  details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
+    .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
+    .. "boxes. The split restval becomes part of train. Words are taken from the training captions only.",
+}
+
+function BUILD.run(args)
+  if not args.output then options.wrong("data build needs --output FILE, the data file to write") end
+  if not (args.coverage > 0 and args.coverage <= 1) then
+    options.wrong("--coverage must be above 0 and at most 1, got %s", args.coverage)
+  end
+  local source = open_source(args)
+  local done = build.write(args.output, source, {dtype = args.dtype, vocab_size = args.vocab,
+    coverage = args.coverage, progress = print_progress})
+  print(("%s: %d images, %d captions, %d words, %d regions of %d features"):format(args.output, done.images,
+    done.captions, done.vocab:size(), done.regions, source.width))
+end
+
+-- lacuna data info ------------------------------------------------------------------------------------
+
+local INFO = {
+  summary = "look into a data file",
+  usage = "lacuna data info DATA.h5",
+  arguments = {name = "DATA", min = 1, max = 1},
+}
+
+local function file_bytes(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:seek("end")
+end
+
+local function print_rows(rows)
+  local width = 0
+  for _, row in ipairs(rows) do width = math.max(width, #row[1]) end
+  for _, row in ipairs(rows) do print(("%-" .. width .. "s  %s"):format(row[1], row[2])) end
+end
+
+function INFO.run(args)
+  local dataset <close> = captions.open {path = args[1]}
+  local rows = {{"name", dataset.name}}
+  for _, split in ipairs(build.SPLITS) do
+    local count = 0
+    for _, image in ipairs(dataset:references(split)) do count = count + #image.captions end
+    rows[#rows + 1] = {split, ("%d images, %d captions"):format(dataset:size(split), count)}
+  end
+  local regions = dataset:regions()
+  table.move({
+    {"vocabulary", ("%d words, 4 of them special"):format(dataset.vocab:size())},
+    {"caption", ("%.1f words on average, %d at most"):format(dataset:caption_words())},
+    {"regions", ("%d in all; an image has %d at least, %.1f on average, %d at most"):format(regions.total, regions.min,
+      regions.mean, regions.max)},
+    {"features", ("%d per region, %s%s"):format(dataset.width, dataset.dtype,
+      dataset.fc_width ~= dataset.width and (", %d per image"):format(dataset.fc_width) or "")},
+    {"boxes", dataset.has_boxes and "yes" or "no"},
+    {"file", ("%d bytes"):format(file_bytes(args[1]))},
+  }, 1, 6, #rows + 1, rows)
+  print_rows(rows)
+  local shown = 0
+  for _, split in ipairs(build.SPLITS) do
+    for _, image in ipairs(dataset:references(split)) do
+      if shown == 3 then return end
+      shown = shown + 1
+      if shown == 1 then print() end
+      print(("%s %s: %s"):format(split, image.id, image.captions[1]:gsub("%c", " ")))
+    end
+  end
+end
+
+-- Both ------------------------------------------------------------------------------------------------
+
+local PARTS = {build = BUILD, info = INFO}
+
+local data = {
+  summary = "make a data file from captions and features, or look into one",
+  usage = "lacuna data build|info ...",
+  arguments = {name = "build or info", min = 1},
+  options_first = true,
+  details = "lacuna data build --captions FILE.json --features DIR -o DATA.h5   " .. BUILD.summary .. "\n"
+    .. "lacuna data build --shapes N -o DATA.h5                            the same, of generated scenes\n"
+    .. "lacuna data info DATA.h5                                           " .. INFO.summary .. "\n\n"
+    .. "lacuna data build --help and lacuna data info --help say more.",
+}
+
+function data.run(words)
+  local part = PARTS[words[1]]
+  if not part then options.wrong('data knows "build" and "info", not "%s"; see lacuna data --help', words[1]) end
+  local args = options.parse("data " .. words[1], part, table.move(words, 2, #words, 1, {}))
+  if args.help then
+    io.write(options.help(part))
+  else
+    part.run(args)
+  end
+end
+
+return data

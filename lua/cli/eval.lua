@@ -1,0 +1,134 @@
+--- lacuna eval: decode a split of a data file with models and score the captions, side by side.
+local lac = require "lac"
+local checkpoint = require "train.checkpoint"
+local evaluate = require "train.evaluate"
+local native = require "cli.native"
+local options = require "cli.options"
+local standard = require "metrics.standard"
+local stats = require "prune.stats"
+
+local eval = {
+  summary = "caption a split of a data file and score it, models side by side",
+  usage = "lacuna eval MODEL.h5... --data D.h5 [--split test]",
+  options = {
+    {name = "data", value = "FILE", help = "a data file, see lacuna data"},
+    {name = "split", value = "NAME", default = "test", choices = {"train", "val", "test"}, help = "which images"},
+    {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
+    {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
+    {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
+    {name = "samples", value = "N", type = "integer", min = 0, default = 0, help = "captions to print"},
+    {name = "majority", help = "also score the commonest training caption, given to every image"},
+    {name = "captions", short = "o", value = "FILE", help = "write the (last model's) captions as JSON"},
+    {name = "json", help = "print JSON"},
+  },
+  arguments = {name = "MODEL", min = 1},
+  details = "Scores are those of lacuna score. Images per second include encoding, decoding and words.",
+}
+
+local function file_bytes(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:seek("end")
+end
+
+local function check_fit(path, found, dataset)
+  local width = found.config.model.features
+  if width ~= dataset.width then
+    error(("%s: the model looks at regions of %d features, those of %s have %d"):format(path, width, dataset.path,
+      dataset.width), 0)
+  end
+  if not found.vocab then error(path .. ": there is no vocabulary in this model file", 0) end
+end
+
+-- One model's column.
+local function judge_model(path, dataset, judge, args)
+  local found = checkpoint.load(path)
+  check_fit(path, found, dataset)
+  local cfg = {beam = args.beam, batch = args.batch, length = args.length or found.config.decode.length}
+  local words = dataset.vocab
+  dataset.vocab = found.vocab -- what the ids mean is the model's
+  do -- the first batch builds kernels: not part of the time
+    local scope <close> = lac.scope()
+    local once = false
+    evaluate.captions(found.model, dataset, args.split, {beam = cfg.beam, batch = cfg.batch, length = cfg.length,
+      stop = function() local again = once; once = true; return again end})
+  end
+  local start = native.clock()
+  local rows = evaluate.captions(found.model, dataset, args.split, cfg)
+  local seconds = native.clock() - start
+  dataset.vocab = words
+  local sparsity = stats.of(found.model)
+  found.model:close()
+  return {name = path, rows = rows, scores = judge(rows), sparsity = sparsity.sparsity, nonzeros = sparsity.kept,
+          bytes = file_bytes(path), images_per_second = #rows / seconds}
+end
+
+local function majority_column(dataset, judge, args)
+  local rows = evaluate.majority(dataset, args.split)
+  return {name = "majority caption", rows = rows, scores = judge(rows)}
+end
+
+local function short(name, width)
+  return #name > width and "..." .. name:sub(#name - width + 4) or name
+end
+
+local ROWS = {
+  {"sparsity", function(c) return c.sparsity and ("%.2f %%"):format(100 * c.sparsity) end},
+  {"non-zeros", function(c) return c.nonzeros and ("%d"):format(c.nonzeros) end},
+  {"file", function(c) return c.bytes and ("%.1f kB"):format(c.bytes / 1000) end},
+  {"images/s", function(c) return c.images_per_second and ("%.0f"):format(c.images_per_second) end},
+}
+
+local function print_table(columns, split, count)
+  local width = 14
+  for _, column in ipairs(columns) do width = math.max(width, math.min(30, #column.name)) end
+  local function line(label, cell)
+    local out = {("%-10s"):format(label)}
+    for _, column in ipairs(columns) do out[#out + 1] = (" %" .. width .. "s"):format(cell(column) or "-") end
+    print(table.concat(out))
+  end
+  line(("%s, %d"):format(split, count), function(c) return short(c.name, width) end)
+  for _, row in ipairs(ROWS) do line(row[1], row[2]) end
+  for _, name in ipairs(standard.NAMES) do
+    line(name, function(c) return ("%.4f"):format(c.scores[name]) end)
+  end
+end
+
+-- A few images, evenly over the split: what was said beside what people said.
+local function print_samples(columns, dataset, args)
+  local references = dataset:references(args.split)
+  local step = math.max(1, #references // args.samples)
+  for i = 1, math.min(args.samples, #references) do
+    local at = (i - 1) * step + 1
+    print(("\nimage %s"):format(references[at].id))
+    print(("  %-16s %s"):format("a reference", references[at].captions[1]))
+    for _, column in ipairs(columns) do
+      if column.bytes then print(("  %-16s %s"):format(short(column.name, 16), column.rows[at].caption)) end
+    end
+  end
+end
+
+local function print_json(columns, args)
+  local out = {}
+  for i, column in ipairs(columns) do
+    out[i] = column
+    if not args.captions then column.rows = nil end
+  end
+  print(lac.json.encode(out))
+end
+
+function eval.run(args)
+  if not args.data then options.wrong("--data FILE is missing; see lacuna eval --help") end
+  local dataset <close> = require("data.captions").open {path = args.data}
+  if dataset:size(args.split) == 0 then
+    error(("%s: there is no image in the split %s"):format(args.data, args.split), 0)
+  end
+  local judge, columns = evaluate.judge(dataset, args.split), {}
+  for i, path in ipairs(args) do columns[i] = judge_model(path, dataset, judge, args) end
+  if args.captions then lac.files.write(args.captions, lac.json.encode(columns[#args].rows) .. "\n") end
+  if args.majority then columns[#columns + 1] = majority_column(dataset, judge, args) end
+  if args.json then return print_json(columns, args) end
+  print_table(columns, args.split, dataset:size(args.split))
+  if args.samples > 0 then print_samples(columns, dataset, args) end
+end
+
+return eval

@@ -1,0 +1,86 @@
+--- lacuna plan: what a recipe would do.
+local recipes = require "cli.recipes"
+local options = require "cli.options"
+local plan = require "train.plan"
+local recipe = require "train.recipe"
+
+local command = {
+  summary = "show what a recipe would do: schedules, sizes, what patterns match, time",
+  usage = "lacuna plan RECIPE [key=value ...]\n       lacuna plan --diff RECIPE RECIPE",
+  options = {
+    {name = "diff", help = "print the keys in which two recipes differ"},
+    {name = "points", value = "N", type = "integer", min = 1, max = 1000, default = 10, help = "rows per stage"},
+    {name = "measure", value = "N", type = "integer", min = 0, default = 3,
+      help = "steps to run for the estimate of time and memory; 0: none"},
+    {name = "trust", help = "give the recipe all of Lua"},
+  },
+  arguments = {name = "RECIPE", min = 1},
+}
+
+local function resolve(path, overrides, trusted)
+  local how = recipes.how {trusted = trusted, overrides = overrides}
+  return recipe.resolve(recipe.sources(path, how), how)
+end
+
+local function print_diff(args)
+  if #args ~= 2 then options.wrong("--diff needs two recipes; see lacuna plan --help") end
+  local rows = plan.diff(resolve(args[1], {}, args.trust), resolve(args[2], {}, args.trust))
+  if #rows == 0 then return print("no difference") end
+  for _, row in ipairs(rows) do print(("%-28s %s -> %s"):format(row.key, row.a, row.b)) end
+end
+
+local function duration(seconds)
+  if seconds < 90 then return ("%.0f s"):format(seconds) end
+  if seconds < 5400 then return ("%.0f min"):format(seconds / 60) end
+  return ("%.1f h"):format(seconds / 3600)
+end
+
+local function print_timeline(rows)
+  local names, known = {"stage", "step", "epoch", "lr"}, {stage = true, step = true, epoch = true, lr = true}
+  local more = {}
+  for _, row in ipairs(rows) do
+    for name, value in pairs(row) do
+      if not known[name] and (name ~= "sampling" or value ~= 0) then
+        known[name] = true
+        more[#more + 1] = name
+      end
+    end
+  end
+  table.sort(more)
+  table.move(more, 1, #more, #names + 1, names)
+  local head = {}
+  for i, name in ipairs(names) do head[i] = ("%12s"):format(name) end
+  print((table.concat(head, " ")))
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for i, name in ipairs(names) do
+      local value = row[name]
+      cells[i] = ("%12s"):format(value == nil and "-" or math.type(value) == "integer" and tostring(value)
+        or ("%.6g"):format(value))
+    end
+    print((table.concat(cells, " ")))
+  end
+end
+
+function command.run(args)
+  if args.diff then return print_diff(args) end
+  local cfg = resolve(args[1], table.move(args, 2, #args, 1, {}), args.trust)
+  local run = require("train.run").plan(cfg, recipes.host())
+  local found = plan.of(run, {points = args.points, measure = args.measure})
+  print(("%s: %d steps, %d per epoch"):format(args[1], found.steps, found.epoch_steps))
+  print(("%d parameters, %d of them in weights that pruning may touch"):format(found.sizes.parameters,
+    found.sizes.maskable))
+  for _, match in ipairs(found.matches) do
+    print(("%s \"%s\" matches %s"):format(match.place, match.pattern, table.concat(match.names, ", ")))
+  end
+  local measured = found.measured
+  if measured then
+    print(("about %s on this device without evaluations (%.0f ms a step), %.0f MB of device memory"):format(
+      duration(measured.seconds * found.steps), 1000 * measured.seconds, measured.bytes / 1e6))
+  end
+  print()
+  print_timeline(found.timeline)
+  run:close()
+end
+
+return command

@@ -1,0 +1,135 @@
+--- Write a data file: captions as ids, features in one piece, everything that training needs.
+--
+-- The layout, format "lacuna-data" version 1: attributes format, version, name, width (features per region),
+-- fc_width, boxes (0 or 1); `features` [all regions, width] float32 or float16 in one piece; `boxes` [all
+-- regions, 4] and `fc` [images, fc_width], which may be absent; `region_start` and `caption_start` [images + 1],
+-- `split` [images] (0 train, 1 val, 2 test), `token_start` [captions + 1] and `tokens`, ids with bos and eos, all
+-- int32; the texts `vocab` (word.vocab) and `images` (JSON: [{id, file, captions}, ...]).
+-- @module data.build
+local lac = require "lac"
+local blame = require "core.blame"
+local config = require "core.config"
+local vocab = require "data.vocab"
+
+local build = {FORMAT = "lacuna-data", VERSION = 1, SPLITS = {"train", "val", "test"}}
+
+local SPLIT_CODE = {}
+for i, name in ipairs(build.SPLITS) do SPLIT_CODE[name] = i - 1 end
+
+local defaults = {
+  dtype = "f32",                            -- of the features: "f32" or "f16"
+  vocab_size = config.optional("number"),   -- see data.vocab
+  coverage = config.optional("number"),
+  progress = config.optional("function"),   -- called with images done and images in all
+}
+
+-- Of the training captions.
+local function build_vocab(source, cfg)
+  local images, i, j = source.images, 1, 0
+  local function next_caption()
+    while images[i] do
+      j = j + 1
+      local text = images[i].split == "train" and images[i].tokens[j]
+      if text then return text end
+      i, j = i + 1, 0
+    end
+  end
+  local words = vocab.build {captions = next_caption, size = cfg.vocab_size, coverage = cfg.coverage}
+  if words:size() == 4 then error(source.name .. ": there is no word in the captions of training images", 0) end
+  return words
+end
+
+local function write_ints(file, name, list)
+  local scope <close> = lac.scope()
+  file:write(name, lac.tensor(list, "i32"), {deflate = true})
+end
+
+local function write_captions(file, images, words)
+  local captions, starts, tokens, splits = {0}, {0}, {}, {}
+  for i, image in ipairs(images) do
+    for _, text in ipairs(image.tokens) do
+      local ids = words:encode(text)
+      table.move(ids, 1, #ids, #tokens + 1, tokens)
+      starts[#starts + 1] = #tokens
+    end
+    captions[i + 1], splits[i] = #starts - 1, SPLIT_CODE[image.split]
+  end
+  write_ints(file, "caption_start", captions)
+  write_ints(file, "token_start", starts)
+  write_ints(file, "tokens", tokens)
+  write_ints(file, "split", splits)
+end
+
+local function write_texts(file, images, words)
+  local list = {}
+  for i, image in ipairs(images) do
+    list[i] = {id = image.id, file = image.file, captions = lac.json.array(image.captions)}
+  end
+  file:write_text("vocab", words:text())
+  file:write_text("images", lac.json.encode(list))
+end
+
+-- The optional parts are there for all images or for none.
+local function check_same(image, part, value, first)
+  if (value ~= nil) == first then return end
+  error(("image %s (%s) has %s%s, unlike those before it"):format(image.id, image.file,
+    value and "" or "no ", part), 0)
+end
+
+-- Features, boxes and fc of one image into the file.
+local function write_image(file, image, source, has, cfg)
+  local scope <close> = lac.scope()
+  local got = source.read(image)
+  for _, part in ipairs {"boxes", "fc"} do
+    if has[part] == nil then has[part] = got[part] ~= nil end
+    check_same(image, part, got[part], has[part])
+  end
+  local good, message = pcall(file.append, file, "features", got.att, {dtype = cfg.dtype})
+  if not good then error(("%s (image %s, %s)"):format(message, image.id, image.file), 0) end
+  if got.boxes then file:append("boxes", got.boxes) end
+  if got.fc then
+    has.fc_width = got.fc:numel()
+    file:append("fc", got.fc:reshape(1, has.fc_width))
+  end
+  return got.att:shape(1)
+end
+
+local function write_features(file, source, cfg)
+  local starts, has = {0}, {}
+  for i, image in ipairs(source.images) do
+    starts[i + 1] = starts[i] + write_image(file, image, source, has, cfg)
+    if cfg.progress then cfg.progress(i, #source.images) end
+  end
+  write_ints(file, "region_start", starts)
+  file:set_attr("", "fc_width", has.fc_width or source.width)
+  file:set_attr("", "boxes", has.boxes and 1 or 0)
+  return starts[#starts]
+end
+
+--- Write a data file; one that is there is replaced only when the new one is whole.
+-- @tparam string path
+-- @tparam table source name, width, images: list of {id, file, split = "train", "val" or "test", captions = {raw
+-- texts}, tokens = {their words, joined}}, read: image -> {att = tensor [n, width], boxes = tensor [n, 4] or nil,
+-- fc = tensor or nil}, called once for each, in order
+-- @tparam[opt] table cfg see defaults
+-- @treturn table {images =, captions =, regions =, vocab = Vocab}
+function build.write(path, source, cfg)
+  cfg = config.merge(defaults, cfg, "data.build")
+  if cfg.dtype ~= "f32" and cfg.dtype ~= "f16" then
+    blame(('data.build: dtype must be "f32" or "f16", got "%s"'):format(cfg.dtype))
+  end
+  local words = build_vocab(source, cfg)
+  local file <close> = lac.hdf5.create(path)
+  file:set_attr("", "format", build.FORMAT)
+  file:set_attr("", "version", build.VERSION)
+  file:set_attr("", "name", source.name)
+  file:set_attr("", "width", source.width)
+  write_captions(file, source.images, words)
+  write_texts(file, source.images, words)
+  local regions, captions = write_features(file, source, cfg), 0
+  file:commit()
+  for _, image in ipairs(source.images) do captions = captions + #image.tokens end
+  return {images = #source.images, captions = captions, regions = regions, vocab = words}
+end
+
+return build

@@ -1,0 +1,378 @@
+--- Read a data file (data.build): batches for training, references and batches for evaluation.
+--
+--     local dataset <close> = captions.open {path = "data.h5", batch = 15}
+--     for index = 1, dataset:steps() do
+--       local tape <close> = lac.tape()
+--       local batch = dataset:batch(seed, epoch, index)
+--
+-- A batch depends on nothing but its three numbers, so a position in training is two of them. A thread reads the
+-- features of the batch that is likely to be asked for next, while the model works on this one.
+-- @module data.captions
+local lac = require "lac"
+local blame = require "core.blame"
+local build = require "data.build"
+local class = require "core.class"
+local config = require "core.config"
+local suggest = require "core.suggest"
+local vocab = require "data.vocab"
+
+local Dataset = class("Dataset")
+
+local defaults = {
+  path = "",
+  length = 18,              -- ids at most per caption, bos and eos included
+  captions_per_image = 5,   -- in a training batch; drawn again where an image has fewer
+  batch = 15,               -- images in a training batch
+  verify = true,            -- the checksum too, which reads the whole file once; else only its length
+}
+
+local function fail(path, text, ...)
+  error(path .. ": " .. text:format(...), 0)
+end
+
+-- Opening --------------------------------------------------------------------------------------------
+
+local function check_format(file, path)
+  local format, version = file:attr("", "format"), file:attr("", "version")
+  if format ~= build.FORMAT then
+    fail(path, "is no data file of lacuna (its format is %s); lacuna data build makes one",
+      format and ('"' .. tostring(format) .. '"') or "not given")
+  end
+  if version ~= build.VERSION then
+    fail(path, "has version %s of the data format, this program reads version %d; build it again",
+      tostring(version), build.VERSION)
+  end
+end
+
+local function read_ints(file, name)
+  local x <close> = file:read(name)
+  if x:dtype() ~= "i32" then error("holds no whole numbers in " .. name, 0) end
+  return x:totable()
+end
+
+-- Where each part begins: from 0 to the number of all, none shorter than `least`.
+local function read_starts(file, name, count, total, least)
+  local starts = read_ints(file, name)
+  local right = #starts == count + 1 and starts[1] == 0 and (not total or starts[#starts] == total)
+  for i = 2, right and #starts or 0 do right = right and starts[i] - starts[i - 1] >= least end
+  if not right then error(name .. " does not fit the other parts", 0) end
+  return starts
+end
+
+local function check_images(images, captions)
+  for i, image in ipairs(images) do
+    local count = captions[i + 1] - captions[i]
+    if type(image) ~= "table" or type(image.captions) ~= "table" or #image.captions ~= count then
+      error(("image %d does not have %d captions"):format(i, count), 0)
+    end
+    for _, text in ipairs(image.captions) do
+      if type(text) ~= "string" then error(("image %d has a caption that is no text"):format(i), 0) end
+    end
+  end
+end
+
+local function split_images(codes, count)
+  local members = {}
+  for i, name in ipairs(build.SPLITS) do members[name], members[i] = {}, name end
+  if #codes ~= count then error("split does not fit the other parts", 0) end
+  for i, code in ipairs(codes) do
+    if not members[code + 1] then error(("image %d is in no known split"):format(i), 0) end
+    table.insert(members[members[code + 1]], i)
+  end
+  return members
+end
+
+-- Everything but the features into memory.
+local function read_parts(self, file)
+  local images = lac.json.decode(file:text("images"))
+  if type(images) ~= "table" then error("its list of images is not readable", 0) end
+  local count = #images
+  if count == 0 then error("there is no image in it", 0) end
+  self.vocab = vocab.parse(file:text("vocab"))
+  self.images = images
+  self.members = split_images(read_ints(file, "split"), count)
+  self.tokens = read_ints(file, "tokens")
+  self.caption_start = read_starts(file, "caption_start", count, nil, 1)
+  self.token_start = read_starts(file, "token_start", self.caption_start[count + 1], #self.tokens, 2)
+  self.region_start = read_starts(file, "region_start", count, nil, 1)
+  check_images(images, self.caption_start)
+  local size = self.vocab:size()
+  for _, id in ipairs(self.tokens) do
+    if id < 0 or id >= size then error(("it has the word id %d, but %d words"):format(id, size), 0) end
+  end
+end
+
+-- The thread that reads features, for as many regions and images as there are.
+local function open_features(self, file)
+  self.features = lac.hdf5.features(self.path, {att = "features", boxes = self.has_boxes and "boxes" or nil,
+    fc = file:has("fc") and "fc" or nil})
+  local info = self.features:info()
+  self.width, self.dtype = info.width, info.dtype
+  self.fc_width = info.fc_width > 0 and info.fc_width or info.width
+  if info.regions ~= self.region_start[#self.region_start] or
+      (info.fc_width > 0 and info.fc_rows ~= #self.images) then
+    self.features:close()
+    fail(self.path, "cannot be used: it has features of another number of images")
+  end
+end
+
+function Dataset:init(cfg)
+  local file <close> = lac.hdf5.open(cfg.path, {verify = cfg.verify})
+  check_format(file, cfg.path)
+  self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
+  self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
+  local good, message = pcall(read_parts, self, file)
+  if not good then fail(cfg.path, "cannot be used: %s", (tostring(message):gsub("^%S-:%d+: ", ""))) end
+  open_features(self, file)
+  self.ordered, self.orders = nil, {} -- key of the batch on order; orders of the latest epochs
+end
+
+function Dataset:__tostring()
+  return ("data set %s: %d, %d and %d images"):format(self.name, self:size("train"), self:size("val"),
+    self:size("test"))
+end
+
+--- Stop the thread and close the file; idempotent.
+function Dataset:close()
+  self.features:close()
+end
+Dataset.__close = Dataset.close
+
+-- What is in it --------------------------------------------------------------------------------------
+
+local function members(self, split)
+  if not self.members[split] then
+    blame(('data: there is no split "%s"%s; there are %s'):format(tostring(split),
+      suggest.hint(tostring(split), build.SPLITS), table.concat(build.SPLITS, ", ")))
+  end
+  return self.members[split]
+end
+
+--- Images of a split: "train", "val" or "test".
+function Dataset:size(split)
+  return #members(self, split)
+end
+
+--- @treturn table list of the ids of a split's images, in the order of the file
+function Dataset:ids(split)
+  local ids = {}
+  for i, at in ipairs(members(self, split)) do ids[i] = self.images[at].id end
+  return ids
+end
+
+--- @treturn table list of {id =, captions = {texts as written}} of a split, in the order of the file
+function Dataset:references(split)
+  local list = {}
+  for i, at in ipairs(members(self, split)) do
+    list[i] = {id = self.images[at].id, captions = self.images[at].captions}
+  end
+  return list
+end
+
+--- @treturn table total, min, mean and max of the images' numbers of regions
+function Dataset:regions()
+  local starts = self.region_start
+  local count = #starts - 1
+  local found = {total = starts[count + 1], min = math.huge, max = 0, mean = starts[count + 1] / count}
+  for i = 1, count do
+    local regions = starts[i + 1] - starts[i]
+    found.min, found.max = math.min(found.min, regions), math.max(found.max, regions)
+  end
+  return found
+end
+
+--- @treturn number words of a caption on average, runs of unknown words counted as one
+-- @treturn integer words of the longest
+function Dataset:caption_words()
+  local starts, most = self.token_start, 0
+  for i = 2, #starts do most = math.max(most, starts[i] - starts[i - 1] - 2) end
+  return #self.tokens / (#starts - 1) - 2, most
+end
+
+--- Training batches per epoch; what does not fill the last is left out, other images in every epoch.
+function Dataset:steps()
+  return #self.members.train // self.batch_images
+end
+
+-- Features -------------------------------------------------------------------------------------------
+
+local function order(self, key, images)
+  local wanted = {}
+  for _, at in ipairs(images) do
+    local first = self.region_start[at]
+    table.move({first, self.region_start[at + 1] - first, at - 1}, 1, 3, #wanted + 1, wanted)
+  end
+  self.ordered = nil -- should ordering fail
+  self.features:order(wanted)
+  self.ordered = key
+end
+
+-- The features of images; `key` names this batch among all that can be on order.
+local function fetch(self, key, images)
+  if self.ordered ~= key then order(self, key, images) end
+  self.ordered = nil
+  local batch = self.features:take()
+  batch.ids = {}
+  for i, at in ipairs(images) do batch.ids[i] = self.images[at].id end
+  return batch
+end
+
+-- Training -------------------------------------------------------------------------------------------
+
+-- The generator of an epoch and the order of its images; the last two asked for are kept.
+local function epoch_order(self, seed, epoch)
+  for _, known in ipairs(self.orders) do
+    if known.seed == seed and known.epoch == epoch then return known end
+  end
+  local rng, train = lac.rng(seed):fork("data"):fork(("epoch %d"):format(epoch)), self.members.train
+  local fresh = {seed = seed, epoch = epoch, rng = rng,
+                 images = rng:shuffle(table.move(train, 1, #train, 1, {}))}
+  self.orders = {fresh, self.orders[1]}
+  return fresh
+end
+
+local function batch_images(self, seed, epoch, index)
+  local first = (index - 1) * self.batch_images + 1
+  return table.move(epoch_order(self, seed, epoch).images, first, first + self.batch_images - 1, 1, {})
+end
+
+-- Captions of an image as numbers: each once in random order, and again from the start where there are too few.
+local function draw_captions(self, rng, at)
+  local first, count = self.caption_start[at], self.caption_start[at + 1] - self.caption_start[at]
+  local all = {}
+  for i = 1, count do all[i] = first + i end
+  rng:fork(at):shuffle(all)
+  for i = count + 1, self.per_image do all[i] = all[i - count] end
+  for i = count, self.per_image + 1, -1 do all[i] = nil end
+  return all
+end
+
+-- Rows in the order of their captions' lengths, longest first, and by number where these are equal.
+local function by_length(self, captions)
+  local lengths, rows = {}, {}
+  for r, caption in ipairs(captions) do
+    lengths[r] = math.min(self.token_start[caption + 1] - self.token_start[caption], self.length)
+    rows[r] = r
+  end
+  table.sort(rows, function(a, b)
+    if lengths[a] ~= lengths[b] then return lengths[a] > lengths[b] end
+    return a < b
+  end)
+  return rows, lengths
+end
+
+-- The image of each sorted row, from 0, and the sorted rows of each image.
+local function owners_of(rows, per_image)
+  local owners, members = {}, {}
+  for i = 1, #rows // per_image do members[i] = {} end
+  for at, r in ipairs(rows) do
+    owners[at] = (r - 1) // per_image
+    table.insert(members[owners[at] + 1], at - 1)
+  end
+  return owners, members
+end
+
+-- Words, targets and the rest of a batch, without padding: rows that have ended take no part.
+local function make_words(self, captions, batch)
+  local rows, lengths = by_length(self, captions)
+  local owners, members = owners_of(rows, self.per_image)
+  local words, targets, word_owners, counts, n = {}, {}, {}, {}, 0
+  local starts, tokens, live = self.token_start, self.tokens, #rows
+  for t = 1, lengths[rows[1]] - 1 do
+    while lengths[rows[live]] <= t do live = live - 1 end
+    counts[t] = live
+    for at = 1, live do
+      local here = starts[captions[rows[at]]] + t
+      n = n + 1
+      words[n], targets[n], word_owners[n] = tokens[here], tokens[here + 1], owners[at]
+    end
+  end
+  batch.words, batch.targets, batch.counts = lac.tensor(words, "i32"), lac.tensor(targets, "i32"), counts
+  batch.owners, batch.members = lac.tensor(owners, "i32"), lac.tensor(members, "i32")
+  batch.word_owners, batch.weights = lac.tensor(word_owners, "i32"), lac.zeros({n}):fill(1)
+end
+
+local function key_of(seed, epoch, index)
+  return ("train %d %d %d"):format(seed, epoch, index)
+end
+
+--- A training batch of B images with K captions each.
+-- @tparam integer seed
+-- @tparam integer epoch from 0
+-- @tparam integer index 1 to steps()
+-- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
+-- boxes [B, S, 4] or nil; ids: the images'; rows = B * K captions, the longest first, which end one by one: counts,
+-- how many there are at each step; words [sum of counts] i32, the ids that are fed, step after step; targets, the ids
+-- that follow; weights, ones; owners [rows] i32, the image of each caption, from 0; word_owners, that of each word;
+-- members [B, K] i32, the captions of each image, from 0. The tensors belong to the current tape or scope.
+function Dataset:batch(seed, epoch, index)
+  local steps = self:steps()
+  if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
+    blame(("data: seed and epoch must be whole numbers, got %s and %s"):format(tostring(seed), tostring(epoch)))
+  end
+  if math.type(index) ~= "integer" or index < 1 or index > steps then
+    blame(("data: there is no training batch %s; %d images make %d of %d"):format(tostring(index),
+      self:size("train"), steps, self.batch_images))
+  end
+  local images, captions = batch_images(self, seed, epoch, index), {}
+  local batch = fetch(self, key_of(seed, epoch, index), images)
+  local rng = epoch_order(self, seed, epoch).rng
+  for _, at in ipairs(images) do
+    table.move(draw_captions(self, rng, at), 1, self.per_image, #captions + 1, captions)
+  end
+  make_words(self, captions, batch)
+  batch.rows = #captions
+  if index < steps then index = index + 1 else epoch, index = epoch + 1, 1 end
+  order(self, key_of(seed, epoch, index), batch_images(self, seed, epoch, index))
+  return batch
+end
+
+-- Evaluation -----------------------------------------------------------------------------------------
+
+--- The images of a split in the order of the file, in batches of `size`; the last may be smaller.
+--
+--     local next_batch = dataset:evaluation("val", 50)
+--     while true do
+--       local scope <close> = lac.scope()          -- the tensors of a batch belong to it
+--       local batch = next_batch()
+--       if not batch then break end
+-- @tparam string split
+-- @tparam[opt=50] integer size images per batch
+-- @treturn function -> {att, fc, mask, boxes, ids} as for training, or nil after the last
+function Dataset:evaluation(split, size)
+  size = size or 50
+  local images, at = members(self, split), 1
+  local function cut()
+    return table.move(images, at, math.min(at + size - 1, #images), 1, {})
+  end
+  local function key()
+    return ("%s %d %d"):format(split, size, at)
+  end
+  return function()
+    if at > #images then return nil end
+    local batch = fetch(self, "evaluate " .. key(), cut())
+    at = at + size
+    if at <= #images then order(self, "evaluate " .. key(), cut()) end
+    return batch
+  end
+end
+
+local captions = {defaults = defaults}
+
+--- Open a data file. Its checksum is verified unless told otherwise, and its parts are checked against each other.
+-- @tparam table cfg see defaults; path is required
+-- @treturn Dataset name, vocab, width, fc_width and has_boxes describe it
+-- @raise the file and what is wrong with it
+function captions.open(cfg)
+  cfg = config.merge(defaults, cfg, "data")
+  if cfg.path == "" then blame("data.path, the data file, is missing") end
+  for _, key in ipairs {"length", "captions_per_image", "batch"} do
+    local least = key == "length" and 2 or 1
+    if math.type(cfg[key]) ~= "integer" or cfg[key] < least then
+      blame(("data.%s must be a whole number, at least %d, got %s"):format(key, least, cfg[key]))
+    end
+  end
+  return Dataset(cfg)
+end
+
+return captions

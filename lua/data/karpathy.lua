@@ -1,0 +1,63 @@
+--- A source of a data file: captions in Karpathy's layout, features in a file per image.
+-- @module data.karpathy
+local lac = require "lac"
+local annotations = require "data.annotations"
+local features = require "data.features"
+
+local karpathy = {}
+
+local ENDINGS = {".npz", ".npy"}
+
+local function exists(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- The image's file in a folder: named by its id or by the picture's file name.
+local function find(folder, image)
+  for _, name in ipairs {tostring(image.id), image.stem} do
+    for _, ending in ipairs(ENDINGS) do
+      local path = ("%s/%s%s"):format(folder, name, ending)
+      if not name:find("/", 1, true) and exists(path) then return path end -- never outside of the folder
+    end
+  end
+end
+
+-- image -> path, for all of them.
+local function find_all(folder, images)
+  local paths, missing = {}, {}
+  for _, image in ipairs(images) do
+    paths[image] = find(folder, image)
+    if not paths[image] then missing[#missing + 1] = image end
+  end
+  local first = missing[1]
+  if not first then return paths end
+  local others = #missing - 1
+  error(("%s: there is no %s.npz or %s.npy for image %s (%s)%s"):format(folder, first.id, first.id, first.id,
+    first.file, others > 0 and (", and %d other image%s have none either"):format(others, others > 1 and "s" or "")
+      or ""), 0)
+end
+
+--- Open a source for `data.build`.
+-- @tparam table cfg captions: the JSON file; features: folder of .npy or .npz files; boxes: folder, may be nil; name
+-- of the data set, may be nil
+-- @treturn table source
+-- @raise the file or folder and what is wrong; every image has features, or the first without is named
+function karpathy.open(cfg)
+  local images = annotations.images(cfg.captions)
+  local paths = find_all(cfg.features, images)
+  local boxes = cfg.boxes and find_all(cfg.boxes, images) or {}
+  local width
+  do
+    local scope <close> = lac.scope()
+    width = features.image(paths[images[1]], {}).att:shape(2)
+  end
+  local name = cfg.name or cfg.captions:match("([^/]+)$"):gsub("%.json$", "")
+  return {
+    name = name, width = width, images = images,
+    read = function(image) return features.image(paths[image], {width = width, boxes = boxes[image]}) end,
+  }
+end
+
+return karpathy

@@ -1,0 +1,87 @@
+--- Decode a split of a data set and score the captions.
+-- @module train.evaluate
+local lac = require "lac"
+local beam = require "train.beam"
+local config = require "core.config"
+local standard = require "metrics.standard"
+
+local evaluate = {}
+
+evaluate.defaults = {
+  beam = 1, -- 1 is greedy
+  batch = 50, -- images at once
+  length = 18, -- tokens of a caption at most, its end included
+  stop = config.optional("function"), -- asked between batches; true ends it
+  progress = config.optional("function"), -- called with (images done, images)
+}
+
+-- Captions of the images of a batch, as lists of ids.
+local function decode(model, batch, cfg)
+  local seen = model:encode(batch)
+  if cfg.beam == 1 then return beam.greedy(model, seen, {length = cfg.length}) end
+  local best = {}
+  for i, list in ipairs(beam.search(model, seen, {width = cfg.beam, length = cfg.length})) do best[i] = list[1] end
+  return best
+end
+
+--- Captions of a split.
+-- @tparam nn.Module model in evaluation mode
+-- @tparam table dataset as data.captions gives
+-- @tparam string split
+-- @tparam[opt] table cfg see defaults
+-- @treturn ?table list of {image_id, caption}, in the split's order; nil when stopped
+function evaluate.captions(model, dataset, split, cfg)
+  cfg = config.merge(evaluate.defaults, cfg, "evaluate")
+  local rows, total = {}, dataset:size(split)
+  local outer <close> = lac.scope()
+  local held <close> = model:hold()
+  local next_batch = dataset:evaluation(split, cfg.batch)
+  while true do
+    if cfg.stop and cfg.stop() then return nil end
+    local scope <close> = lac.scope()
+    local batch = next_batch()
+    if not batch then return rows end
+    for i, best in ipairs(decode(model, batch, cfg)) do
+      rows[#rows + 1] = {image_id = batch.ids[i], caption = dataset.vocab:decode(best.ids)}
+    end
+    if cfg.progress then cfg.progress(#rows, total) end
+  end
+end
+
+--- A judge of captions of a split, which has tokenised the references once.
+-- @tparam table dataset
+-- @tparam string split
+-- @treturn function (rows of the whole split, in its order, as from `captions`) -> scores by name, see
+-- metrics.standard
+function evaluate.judge(dataset, split)
+  local references = {}
+  for i, image in ipairs(dataset:references(split)) do
+    references[i] = {}
+    for j, text in ipairs(image.captions) do references[i][j] = lac.text.ptb(text) end
+  end
+  return function(rows)
+    local captions = {}
+    for i, row in ipairs(rows) do captions[i] = lac.text.ptb(row.caption) end
+    local corpus <close> = lac.text.corpus(captions, references)
+    return standard.score(corpus).corpus
+  end
+end
+
+--- What one caption, the commonest of the training split, scores for every image: the least that a model must beat.
+-- @tparam table dataset
+-- @tparam string split
+-- @treturn table rows as from `captions`
+function evaluate.majority(dataset, split)
+  local counts, best = {}, nil
+  for _, image in ipairs(dataset:references("train")) do
+    for _, text in ipairs(image.captions) do counts[text] = (counts[text] or 0) + 1 end
+  end
+  for text, count in pairs(counts) do
+    if not best or count > counts[best] or count == counts[best] and text < best then best = text end
+  end
+  local rows = {}
+  for i, id in ipairs(dataset:ids(split)) do rows[i] = {image_id = id, caption = best} end
+  return rows
+end
+
+return evaluate

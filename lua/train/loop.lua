@@ -1,0 +1,178 @@
+--- The training loop: steps over the stages of a recipe, from any position, with what happens between steps.
+--
+-- Everything that a step draws or picks is a function of the seed and the number of the step: the images, their
+-- captions, dropout, masks. So the position is a number, and a run that goes on from a saved one repeats the
+-- uninterrupted run bit for bit. The loop alone knows when to log, evaluate and save; what these do is the hooks'.
+--
+-- One step, in the order of Tan, Chan and Chuah's program: loss, sparsity loss, gradients, limits and optimiser,
+-- masks.
+-- @module train.loop
+local lac = require "lac"
+local class = require "core.class"
+local schedule = require "optim.schedule"
+local every = require "train.every"
+
+local Loop = class("Loop")
+
+-- First step of each stage in the run, and how many it has.
+local function lay_out(stages, epoch_steps)
+  local list, first = {}, 0
+  for i, stage in ipairs(stages) do
+    local steps = math.floor((stage.steps or stage.epochs * epoch_steps) + 0.5)
+    list[i] = {cfg = stage, first = first, steps = math.max(1, steps)}
+    first = first + list[i].steps
+  end
+  return list, first
+end
+
+--- @tparam table parts cfg (a resolved recipe), model (values set, masks attached), dataset, optimiser, pruner (or
+-- nil), clock = function -> seconds, hooks:
+--
+-- * log(record): every few steps and at the end; record has step, epoch, loss and so on
+-- * evaluate(step) -> false when interrupted: as often as eval.every says and after the last step
+-- * save(step): when an evaluation is done, as often as save.every says, when stopped
+-- * progress(step): after every step
+-- * stop() -> whether the user wants to end
+function Loop:init(parts)
+  for key, value in pairs(parts) do self[key] = value end
+  self.epoch_steps = self.dataset:steps()
+  if self.epoch_steps < 1 then
+    error(("data.batch: a batch of %d images is more than the %d of the training split"):format(
+      self.cfg.data.batch, self.dataset:size("train")), 0)
+  end
+  self.stages, self.total = lay_out(self.cfg.stages, self.epoch_steps)
+  self.step, self.evaluated = 0, 0 -- steps done; the step of the last finished evaluation
+  self.window = {loss = 0, caption_loss = 0, count = 0} -- sums since the last line of the log
+  self.waiting = {} -- losses whose values have not been fetched
+end
+
+--- What `load` takes, for a checkpoint.
+function Loop:state()
+  self:collect()
+  return {step = self.step, evaluated = self.evaluated, window = self.window}
+end
+
+function Loop:load(state)
+  self.step, self.evaluated, self.window = state.step, state.evaluated, state.window
+end
+
+-- The stage that the next step belongs to.
+function Loop:stage()
+  for i = #self.stages, 1, -1 do
+    if self.step >= self.stages[i].first then return self.stages[i] end
+  end
+end
+
+-- Values of the losses that are still on the device.
+function Loop:collect()
+  for _, pair in ipairs(self.waiting) do
+    self.window.caption_loss = self.window.caption_loss + pair.caption:item()
+    self.window.loss = self.window.loss + pair.whole:item()
+    self.window.count = self.window.count + 1
+    pair.caption:close()
+    pair.whole:close()
+  end
+  self.waiting = {}
+end
+
+-- The loss of a batch under the current tape: the captions' and, with a pruner that has one, the whole.
+function Loop:losses(stage, at, batch)
+  local sampling = schedule.at(stage.cfg.sampling, at, "sampling")
+  if sampling > 0 then batch.sampling, batch.rng = sampling, self.rng:fork("sampling") end
+  local logits = self.model:forward(batch)
+  local smoothing = stage.cfg.loss.smoothing
+  local caption = lac.xent(logits, batch.targets, batch.weights, {smoothing = smoothing})
+  if not (self.pruner and self.pruner.loss) then return caption, caption, nil end
+  local term, numbers = self.pruner:loss(self.model, {step = at.step - 1, steps = at.steps, epoch = at.epoch})
+  numbers.scaled = term
+  return caption, caption + term, numbers
+end
+
+-- What a step needs to know of where it is: step counts from 1 within the stage.
+local function position(self, stage)
+  local step = self.step - stage.first + 1
+  return {step = step, steps = stage.steps, epoch = (step - 1) // self.epoch_steps}
+end
+
+function Loop:train_step()
+  local stage = self:stage()
+  local at = position(self, stage)
+  local epoch, index = self.step // self.epoch_steps, self.step % self.epoch_steps + 1
+  self.rng = lac.rng(self.cfg.seed):fork(("step %d"):format(self.step))
+  self.model:train(self.rng)
+  local tape <close> = lac.tape()
+  local batch = self.dataset:batch(self.cfg.seed, epoch, index)
+  local caption, whole, numbers = self:losses(stage, at, batch)
+  tape:backward(whole)
+  local rate = schedule.at(self.cfg.optim.lr, at, "optim.lr")
+  self.optimiser:step(rate)
+  if self.pruner then self.pruner:update(self.model, at) end
+  self.model:zero_grad()
+  self.step = self.step + 1
+  tape:keep(caption)
+  if whole ~= caption then tape:keep(whole) end
+  self.waiting[#self.waiting + 1] = {caption = caption, whole = whole}
+  if self.step % self.cfg.log.every == 0 or self.step == self.total then self:log(at, rate, numbers) end
+end
+
+local function number(value)
+  return type(value) == "userdata" and value:item() or value
+end
+
+function Loop:log(at, rate, numbers)
+  self:collect()
+  local window = self.window
+  local record = {step = self.step, epoch = at.epoch, loss = window.loss / window.count, lr = rate,
+                  caption_loss = window.caption_loss / window.count}
+  for name, value in pairs(numbers or {}) do record["sparsity_" .. name] = number(value) end
+  self.window = {loss = 0, caption_loss = 0, count = 0}
+  if record.loss ~= record.loss or math.abs(record.loss) == math.huge then
+    error(("the loss is %g at step %d; a smaller optim.lr or optim.clip_value may help. The last checkpoint is "
+      .. "from before"):format(record.loss, self.step), 0)
+  end
+  self.hooks.log(record)
+end
+
+-- Questions "is it time?" of the current stage.
+function Loop:questions()
+  local stage = self:stage()
+  if self.asked ~= stage then
+    local run = {steps = stage.steps, epoch_steps = self.epoch_steps, clock = self.clock}
+    self.asked = stage
+    self.time_to_evaluate = every.due(self.cfg.eval.every, run, "eval.every")
+    self.time_to_save = every.due(self.cfg.save.every, run, "save.every")
+  end
+end
+
+-- Whether an evaluation belongs to the step just done and is still to be made.
+function Loop:must_evaluate()
+  if self.step == self.evaluated or self.step == 0 then return false end
+  return self.step == self.total or self.time_to_evaluate(self.step)
+end
+
+--- Run from the current position to the end.
+-- @treturn boolean false when it was stopped; everything is saved then
+function Loop:run()
+  while true do
+    self:questions()
+    if self:must_evaluate() then
+      if not self.hooks.evaluate(self.step) then
+        self.hooks.save(self.step)
+        return false
+      end
+      self.evaluated = self.step
+      self.hooks.save(self.step)
+    elseif self.step > 0 and self.time_to_save(self.step) then
+      self.hooks.save(self.step)
+    end
+    if self.step == self.total then return true end
+    if self.hooks.stop() then
+      self.hooks.save(self.step)
+      return false
+    end
+    self:train_step()
+    self.hooks.progress(self.step)
+  end
+end
+
+return Loop

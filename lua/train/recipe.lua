@@ -1,0 +1,339 @@
+--- Recipes: a base and its differences, overrides from the command line, and the keys that a recipe may have.
+--
+-- A recipe is a table. `base` names another one that it differs from: "ucm/updown" is ucm/updown.lua in the folder
+-- of the recipe, in the one above it, or among the installed recipes. Parts are laid over each other key by key; a
+-- list replaces a list, and a part with another `name` or `method` replaces the whole part.
+--
+-- What may be a number or a schedule (optim.schedule) may be any function of progress, f(t, at).
+-- @module train.recipe
+local config = require "core.config"
+local suggest = require "core.suggest"
+local sizes = require "train.every"
+
+local recipe = {}
+
+local scheduled = config.optional("number", "function")
+
+--- What a recipe may say, parts that name their own module aside.
+recipe.defaults = {
+  seed = 8888,
+  data = {name = "captions"},
+  model = {name = "updown"},
+  init = config.optional("string"), -- a model file to start from; its configuration is taken where `model` is silent
+  optim = {name = "adam", lr = scheduled},
+  stages = config.optional("table"),
+  prune = config.optional("table"),
+  eval = {
+    every = config.either("1 epoch", "number"), -- of the validation split, see train.every
+    beam = 1, -- width while training
+    test_beam = 2, -- width for the test split at the end
+    batch = 50, -- images at once
+    length = config.optional("number"), -- tokens of a caption at most; data.length unless given
+    metrics = {"bleu", "rouge", "cider"}, -- what is shown and logged
+    keep = "cider", -- the best checkpoint is best by this
+  },
+  save = {every = config.either("5 minutes", "number")}, -- besides every evaluation and the end
+  log = {every = 25}, -- steps
+}
+
+--- What an item of `stages` may say.
+recipe.stage = {
+  epochs = config.optional("number"), -- or steps
+  steps = config.optional("number"),
+  loss = {
+    name = "xent",
+    smoothing = 0, -- label smoothing
+  },
+  sampling = config.either(0, "function"), -- share of words taken from the model itself (scheduled sampling)
+}
+
+-- Reading --------------------------------------------------------------------------------------------
+
+local function is_part(value)
+  return type(value) == "table" and getmetatable(value) == nil and #value == 0
+end
+
+local function copy(value)
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
+  local out = {}
+  for key, item in pairs(value) do out[key] = copy(item) end
+  return out
+end
+
+-- Whether a part chooses another module than the one below it; `usual` is what silence chooses.
+local function renamed(below, above, usual)
+  for key, default in pairs {name = usual or false, method = false} do
+    if above[key] ~= nil and above[key] ~= (below[key] or default) and (below[key] or default) then return true end
+  end
+  return false
+end
+
+-- `above` laid over `below`; `defaults` of this part tell which module silence chooses.
+local function lay(below, above, defaults)
+  defaults = type(defaults) == "table" and defaults or {}
+  if not is_part(below) or not is_part(above) or renamed(below, above, defaults.name) then return copy(above) end
+  local out = copy(below)
+  for key, value in pairs(above) do
+    if out[key] == nil then out[key] = copy(value) else out[key] = lay(out[key], value, defaults[key]) end
+  end
+  return out
+end
+
+local function folder_of(path)
+  return path:match("^(.*)/[^/]*$") or "."
+end
+
+local function exists(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- The file that `base = name` means in the recipe at path.
+local function find_base(name, path, installed)
+  if type(name) ~= "string" then error(("%s: base must be the name of a recipe, got a %s"):format(path, type(name)), 0) end
+  local here = folder_of(path)
+  local tried = {}
+  for _, folder in ipairs {here, here .. "/..", installed} do
+    local file = folder .. "/" .. name:gsub("%.lua$", "") .. ".lua"
+    if exists(file) then return file end
+    tried[#tried + 1] = file
+  end
+  error(("%s: there is no base recipe \"%s\"; looked for %s"):format(path, name, table.concat(tried, ", ")), 0)
+end
+
+local function read_file(path)
+  local file, why = io.open(path, "rb")
+  if not file then error("cannot open the recipe " .. why, 0) end
+  local text, failed = file:read("a")
+  file:close()
+  if not text then error(("cannot read the recipe %s: %s"):format(path, failed), 0) end
+  return text
+end
+
+local function evaluate(source, compile)
+  local chunk, why = compile(source.text, "@" .. source.path)
+  if not chunk then error(why, 0) end
+  local value = chunk()
+  if type(value) ~= "table" then
+    error(("%s: a recipe returns a table, this file returns %s"):format(source.path,
+      value == nil and "nothing" or "a " .. type(value)), 0)
+  end
+  return value
+end
+
+--- The texts that make up a recipe: itself, its base, the base of that, and so on.
+-- @tparam string|table first the path, or {path, text, value} of a recipe that was evaluated already
+-- @tparam table how compile = function(text, name) -> chunk or nil, message; installed = folder of the recipes that
+-- came with the program
+-- @treturn table list of {path, text, value}
+function recipe.sources(first, how)
+  local list, seen = {}, {}
+  local source = type(first) == "table" and first or {path = first}
+  while source do
+    if seen[source.path] then error(("%s: the bases go in a circle"):format(source.path), 0) end
+    seen[source.path] = true
+    source.text = source.text or read_file(source.path)
+    source.value = source.value or evaluate(source, how.compile)
+    list[#list + 1] = source
+    local base = source.value.base
+    source = base and {path = find_base(base, source.path, how.installed)} or nil
+  end
+  return list
+end
+
+--- The texts that a run folder has kept, evaluated again.
+-- @tparam table list of {path, text}, the recipe first
+-- @tparam function compile
+function recipe.again(list, compile)
+  for _, source in ipairs(list) do source.value = evaluate(source, compile) end
+  return list
+end
+
+-- Overrides ------------------------------------------------------------------------------------------
+
+-- What is written behind "=": a number, true, false, a Lua expression where it looks like one, or else text.
+local function read_value(text, word, compile)
+  if tonumber(text) then return math.tointeger(tonumber(text)) or tonumber(text) end
+  if text == "true" or text == "false" then return text == "true" end
+  if not (text:find("^[{(\"']") or text:find("^function%s*%(") or text:find("^schedule%.")) then return text end
+  local chunk, why = compile("return " .. text, "=" .. word)
+  if not chunk then error(("%s: the value is no Lua expression: %s"):format(word, why), 0) end
+  return chunk()
+end
+
+-- part.a.b.c = value; numbers among the keys are places in lists.
+local function set(part, keys, value, word)
+  for i = 1, #keys - 1 do
+    local key = math.tointeger(tonumber(keys[i])) or keys[i]
+    if part[key] == nil and type(key) == "string" then part[key] = {} end
+    if type(part[key]) ~= "table" then
+      error(("%s: the recipe has no part %s"):format(word, table.concat(keys, ".", 1, i)), 0)
+    end
+    part = part[key]
+  end
+  local last = math.tointeger(tonumber(keys[#keys])) or keys[#keys]
+  if (last == "name" or last == "method") and part[last] ~= nil and part[last] ~= value then
+    for key in pairs(part) do part[key] = nil end -- as with a recipe that names another
+  end
+  if last == "steps" then part.epochs = nil elseif last == "epochs" then part.steps = nil end -- one says how long
+  part[last] = value
+end
+
+local function override(value, words, compile)
+  for _, word in ipairs(words) do
+    local key, text = word:match("^([%a_][%w_.]*)=(.*)$")
+    if not key then error(("%s: an override is written key=value, as in optim.lr=0.001"):format(word), 0) end
+    local keys = {}
+    for name in key:gmatch("[^.]+") do keys[#keys + 1] = name end
+    set(value, keys, read_value(text, word, compile), word)
+  end
+end
+
+-- Checking -------------------------------------------------------------------------------------------
+
+-- The module that a part names: "adam" in `optim` is optim.adam.
+local function part_module(folder, name, find)
+  if type(name) ~= "string" then error(("%s: the name must be text, got a %s"):format(folder, type(name)), 0) end
+  local module = find(folder, name)
+  if not module then
+    local names = find(folder)
+    error(('%s: there is no "%s"%s; there are %s'):format(folder, name, suggest.hint(name, names),
+      table.concat(names, ", ")), 0)
+  end
+  return module
+end
+
+local function with(base, more)
+  local out = {}
+  for key, value in pairs(more) do out[key] = value end
+  for key, value in pairs(base) do out[key] = value end
+  return out
+end
+
+local function check_stage(stage, i)
+  stage = config.merge(recipe.stage, stage, ("stages.%d"):format(i))
+  if (stage.epochs == nil) == (stage.steps == nil) then
+    error(("stages.%d: needs epochs or steps, one of them"):format(i), 0)
+  end
+  local length = stage.epochs or stage.steps
+  if not (length > 0 and length < math.huge) then
+    error(("stages.%d: %s must be above 0, got %g"):format(i, stage.epochs and "epochs" or "steps", length), 0)
+  end
+  if stage.loss.name ~= "xent" then
+    error(('stages.%d.loss: there is no loss "%s"; there is xent'):format(i, stage.loss.name), 0)
+  end
+  if not (stage.loss.smoothing >= 0 and stage.loss.smoothing < 1) then
+    error(("stages.%d.loss.smoothing must be in [0, 1), got %g"):format(i, stage.loss.smoothing), 0)
+  end
+  return stage
+end
+
+local METRICS = {"bleu", "cider", "rouge"}
+
+local function check_eval(eval)
+  sizes.parse(eval.every, "eval.every")
+  local known = {}
+  for _, name in ipairs(METRICS) do known[name] = true end
+  for _, name in ipairs(eval.metrics) do
+    if not known[name] then
+      error(('eval.metrics: there is no "%s"%s; there are %s'):format(tostring(name),
+        suggest.hint(tostring(name), METRICS), table.concat(METRICS, ", ")), 0)
+    end
+  end
+  if not known[eval.keep] then
+    error(('eval.keep: there is no metric "%s"%s; there are %s'):format(eval.keep, suggest.hint(eval.keep, METRICS),
+      table.concat(METRICS, ", ")), 0)
+  end
+  for _, key in ipairs {"beam", "test_beam", "batch"} do
+    if not math.tointeger(eval[key]) or eval[key] < 1 then
+      error(("eval.%s must be a whole number >= 1, got %g"):format(key, eval[key]), 0)
+    end
+  end
+end
+
+-- Defaults of every part, with those of the modules that the parts name.
+local function schema(value, find)
+  local defaults = with(recipe.defaults, {})
+  for _, part in ipairs {"data", "model", "optim"} do
+    local given = type(value[part]) == "table" and value[part] or {}
+    local module = part_module(part, given.name or defaults[part].name, find)
+    defaults[part] = with(defaults[part], module.defaults or module.rule.defaults)
+  end
+  return defaults
+end
+
+local function check(value, find)
+  local given = copy(value)
+  given.base = nil
+  if given.prune == false then given.prune = nil end -- a dense variant of a recipe that prunes
+  for _, part in ipairs {"data", "model", "optim", "prune", "eval", "save", "log", "stages"} do
+    if given[part] ~= nil and type(given[part]) ~= "table" then
+      error(("%s must be a table, got a %s"):format(part, type(given[part])), 0)
+    end
+  end
+  local cfg = config.merge(schema(given, find), given, "recipe")
+  if not cfg.stages or #cfg.stages == 0 then
+    error("stages is missing: what to train, as in stages = { { epochs = 15, loss = { name = \"xent\" } } }", 0)
+  end
+  for i, stage in ipairs(cfg.stages) do cfg.stages[i] = check_stage(stage, i) end
+  if cfg.optim.lr == nil then error("optim.lr is missing: a number, a schedule or a function of progress", 0) end
+  if cfg.prune then
+    if cfg.prune.method == nil then error("prune.method is missing, as in prune = { method = \"supermask\" }", 0) end
+    local method = part_module("prune", cfg.prune.method, find)
+    cfg.prune = config.merge(with({method = cfg.prune.method}, method.defaults), cfg.prune, "recipe.prune")
+    method.new(recipe.own(cfg.prune)) -- its own checks
+  end
+  if math.type(cfg.seed) ~= "integer" or cfg.seed < 0 then
+    error(("seed must be a whole number >= 0, got %s"):format(tostring(cfg.seed)), 0)
+  end
+  if not math.tointeger(cfg.log.every) or cfg.log.every < 1 then
+    error(("log.every must be a whole number of steps >= 1, got %g"):format(cfg.log.every), 0)
+  end
+  sizes.parse(cfg.save.every, "save.every")
+  check_eval(cfg.eval)
+  return cfg
+end
+
+--- A part without the key that chooses its module: what that module takes.
+-- @tparam table part
+function recipe.own(part)
+  local out = {}
+  for key, value in pairs(part) do
+    if key ~= "name" and key ~= "method" then out[key] = value end
+  end
+  return out
+end
+
+-- Functions of the user's run under the guard.
+local function guarded(value, guard)
+  if type(value) == "function" then return guard(value) end
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
+  for key, item in pairs(value) do value[key] = guarded(item, guard) end
+  return value
+end
+
+--- One configuration of texts and overrides, checked and complete.
+-- @tparam table sources from recipe.sources or recipe.again
+-- @tparam table how compile; overrides = list of "key=value"; find = function(folder, name) -> module or nil, without
+-- a name the names there are; guard = function(f) -> the function to call instead of f (default f)
+-- @treturn table cfg
+-- @raise the recipe's file, the key, and what is wrong
+function recipe.resolve(sources, how)
+  local value = {}
+  for i = #sources, 1, -1 do value = lay(value, sources[i].value, recipe.defaults) end
+  local good, cfg = pcall(function()
+    override(value, how.overrides or {}, how.compile)
+    return check(value, how.find)
+  end)
+  if not good then
+    if type(cfg) == "string" then
+      cfg = cfg:gsub("^[^:]+%.lua:%d+: ", ""):gsub("^recipe: ", ""):gsub("^recipe%.", "")
+      cfg = sources[1].path .. ": " .. cfg
+    end
+    error(cfg, 0)
+  end
+  return guarded(cfg, how.guard or function(fn) return fn end)
+end
+
+return recipe

@@ -1,0 +1,342 @@
+--- A recipe -> a finished run folder.
+--
+-- What touches the terminal, the clock and signals comes from the caller as `host`: clock() -> seconds, stop() ->
+-- whether the user asked to end, time() -> seconds since 1970, list(folder) -> names, device() -> a table for
+-- device.json, print(text), progress with start(done, total), update(done, fields), note(text) and finish().
+-- @module train.run
+local lac = require "lac"
+local class = require "core.class"
+local Folder = require "train.folder"
+local Loop = require "train.loop"
+local checkpoint = require "train.checkpoint"
+local evaluate = require "train.evaluate"
+local fix = require "prune.fix"
+local journal = require "train.journal"
+local recipe = require "train.recipe"
+local state = require "train.state"
+local stats = require "prune.stats"
+
+local Run = class("Run")
+
+local METRICS = {bleu = {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"}, rouge = {"ROUGE_L"}, cider = {"CIDEr"}}
+local KEEP = {bleu = "Bleu_4", rouge = "ROUGE_L", cider = "CIDEr"}
+local EVENTS = "events.out.tfevents.lacuna"
+
+-- Building -------------------------------------------------------------------------------------------
+
+-- The sizes that the data decide, where the recipe is silent.
+local function model_config(cfg, dataset)
+  local own = {}
+  for key, value in pairs(cfg.model) do own[key] = value end
+  own.vocab = own.vocab or dataset.vocab:size()
+  own.features, own.fc_features = dataset.width, dataset.fc_width
+  return own
+end
+
+--- What a recipe needs to train: data, model with values, optimiser, pruning method.
+-- @tparam table cfg resolved, see train.recipe
+-- @treturn table dataset, model, optimiser, pruner, with close()
+function Run.build(cfg)
+  local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
+  local own = model_config(cfg, dataset)
+  local model = checkpoint.build(own, "recipe")
+  model:initialise(lac.rng(cfg.seed):fork("init"))
+  local pruner
+  if cfg.prune then
+    pruner = require("prune." .. cfg.prune.method).new(recipe.own(cfg.prune))
+    pruner:attach(model)
+  end
+  local settings = recipe.own(cfg.optim)
+  settings.lr = nil
+  local optimiser = require("optim." .. cfg.optim.name).new(model:parameters(), settings)
+  return {dataset = dataset, model = model, model_config = own, optimiser = optimiser, pruner = pruner}
+end
+
+function Run:init(folder, cfg, host)
+  self.folder, self.cfg, self.host = folder, cfg, host
+  for key, value in pairs(Run.build(cfg)) do self[key] = value end
+  self.best = {score = 0, step = 0}
+  self.judge = {}
+  self.loop = Loop {cfg = cfg, model = self.model, dataset = self.dataset, optimiser = self.optimiser,
+                    pruner = self.pruner, clock = host.clock, hooks = self:hooks()}
+end
+
+function Run:hooks()
+  return {
+    log = function(record) self:log(record) end,
+    evaluate = function(step) return self:evaluate(step) end,
+    save = function() self:save() end,
+    stop = self.host.stop,
+    progress = function(step) self.host.progress:update(step, self.shown) end,
+  }
+end
+
+-- Saving ---------------------------------------------------------------------------------------------
+
+function Run:contents(form)
+  local length = self.cfg.eval.length or self.dataset.length
+  return {model = self.model, vocab = self.dataset.vocab, form = form,
+          config = {model = self.model_config, decode = {length = length}}}
+end
+
+--- Write last.h5: everything that resuming needs.
+function Run:save()
+  self.journal:sync()
+  self.events:sync()
+  local tree = {
+    loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
+    pruner = self.pruner and self.pruner:state(), log = self.journal:size(), events = self.events:size(),
+  }
+  local contents = self:contents("masked")
+  contents.extra = function(file) state.write(file, tree) end
+  self.model:eval()
+  checkpoint.save(self.folder:at "last.h5", contents)
+end
+
+-- Take over what `save` wrote; returns the sizes that the logs had.
+function Run:restore()
+  local found, values = checkpoint.load(self.folder:at "last.h5"), {}
+  for _, p in ipairs(found.model:parameters()) do
+    values[p.name] = p.param.value
+    p.param:set_mask(nil)
+  end
+  self.model:load(values)
+  local scope <close> = lac.scope()
+  local tree = state.read(self.folder:at "last.h5")
+  if not tree then
+    error(self.folder:at "last.h5" .. ": there is no state of training in it, so nothing to resume", 0)
+  end
+  self.optimiser:load(tree.optimiser)
+  if self.pruner then self.pruner:load(tree.pruner) end
+  self.loop:load(tree.loop)
+  self.best = tree.best
+  return tree.log, tree.events
+end
+
+-- Numbers --------------------------------------------------------------------------------------------
+
+-- New logs, or those there cut to the sizes that a checkpoint noted.
+function Run:open_logs(log_bytes, event_bytes)
+  local log, events = self.folder:at "log.jsonl", self.folder:at(EVENTS)
+  self.journal = log_bytes and journal.open(log, log_bytes) or journal.create(log)
+  self.events = event_bytes and lac.tfevents.open(events, event_bytes) or lac.tfevents.create(events)
+end
+
+local TAGS = {loss = "train/loss", caption_loss = "train/caption_loss", lr = "train/learning_rate",
+              sparsity_loss = "sparsity_loss/loss", sparsity_anneal_rate = "sparsity_loss/anneal_rate",
+              sparsity_scaled = "sparsity_loss/loss_scaled", sparsity_sparsity = "prune/sparsity/all"}
+
+function Run:log(record)
+  if not self.journal then return end -- a plan
+  record.sparsity, record.sparsity_sparsity = record.sparsity_sparsity, nil
+  local now = self.host.time()
+  for name, value in pairs(record) do
+    local tag = TAGS[name] or name == "sparsity" and TAGS.sparsity_sparsity
+    if tag then self.events:scalar(tag, value, record.step, now) end
+  end
+  self.shown = {loss = record.loss, sparsity = record.sparsity}
+  record.time = now
+  self.journal:write(record)
+end
+
+local function by_name(scores, metrics)
+  local out = {}
+  for _, metric in ipairs(metrics) do
+    for _, name in ipairs(METRICS[metric]) do out[name] = scores[name] end
+  end
+  return out
+end
+
+-- Captions and scores of an evaluation, in files named by its step.
+function Run:keep_scores(split, width, step, rows, scores)
+  local folder = ("%s_beam_%d"):format(split, width)
+  lac.files.make_folder(self.folder:at(folder))
+  self.folder:write_json(("%s/caption_%08d.json"):format(folder, step), rows)
+  self.folder:write_json(("%s/score_%08d.json"):format(folder, step), scores)
+  local names, cells = {}, {}
+  for _, metric in ipairs {"bleu", "rouge", "cider"} do
+    for _, name in ipairs(METRICS[metric]) do
+      names[#names + 1], cells[#cells + 1] = name, ("%.3f"):format(scores[name])
+    end
+  end
+  self.folder:add_row(folder .. "/scores.csv", "Step," .. table.concat(names, ","),
+                      ("%08d,"):format(step) .. table.concat(cells, ","))
+end
+
+--- Captions and scores of a split with a model.
+-- @treturn ?table scores; nil when stopped
+function Run:score(model, split, width, step)
+  model:eval()
+  local rows = evaluate.captions(model, self.dataset, split, {
+    beam = width, batch = self.cfg.eval.batch, length = self.cfg.eval.length or self.dataset.length,
+    stop = self.host.stop})
+  if not rows then return nil end
+  self.judge[split] = self.judge[split] or evaluate.judge(self.dataset, split)
+  local scores = self.judge[split](rows)
+  self:keep_scores(split, width, step, rows, scores)
+  return scores
+end
+
+-- Whether a checkpoint may count as best: as many weights left as the target asks for, within 5 %.
+function Run:reached(sparsity)
+  return not self.pruner or stats.reached(sparsity.sparsity, self.cfg.prune.target)
+end
+
+--- Evaluate the validation split; the best model so far is kept.
+-- @treturn boolean false when stopped
+function Run:evaluate(step)
+  local cfg = self.cfg.eval
+  local scores = self:score(self.model, "val", cfg.beam, step)
+  if not scores then return false end
+  local sparsity = stats.of(self.model)
+  local value, now = scores[KEEP[cfg.keep]], self.host.time()
+  for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
+  for _, layer in ipairs(self.pruner and sparsity or {}) do
+    self.events:scalar("prune/sparsity/" .. layer.name, layer.sparsity, step, now)
+  end
+  local reached = self:reached(sparsity)
+  local better = reached and value > self.best.score
+  self.journal:write {step = step, val = by_name(scores, cfg.metrics), sparsity = sparsity.sparsity, best = better,
+                      time = now}
+  self.host.progress:note(("step %d: %s%s%s"):format(step, self:describe(scores),
+    self.pruner and (", sparsity %.2f %%"):format(100 * sparsity.sparsity) or "", better and ", best so far" or ""))
+  if better then
+    self.best = {score = value, step = step}
+    checkpoint.save(self.folder:at "best.h5", self:contents("masked"))
+  end
+  return true
+end
+
+-- The shown metrics as text: "BLEU-4 0.312, CIDEr 1.02".
+function Run:describe(scores)
+  local words = {}
+  for _, metric in ipairs(self.cfg.eval.metrics) do
+    words[#words + 1] = ("%s %.3f"):format(KEEP[metric], scores[KEEP[metric]])
+  end
+  return table.concat(words, ", ")
+end
+
+-- The end ---------------------------------------------------------------------------------------------
+
+local function sparsity_table(sparsity)
+  local names, cells = {"sparsity", "nnz"}, {("%.5f"):format(sparsity.sparsity), ("%d"):format(sparsity.kept)}
+  for _, layer in ipairs(sparsity) do
+    names[#names + 1], cells[#cells + 1] = layer.name, ("%.5f"):format(layer.sparsity)
+  end
+  return table.concat(names, ",") .. "\n" .. table.concat(cells, ",") .. "\n"
+end
+
+-- Prune the best model for good and export it; returns the file that the test split is evaluated with.
+function Run:export()
+  local source = self.best.step > 0 and "best" or "last"
+  if not self.pruner then return source .. ".h5" end
+  if source == "last" then
+    local now = stats.of(self.model).sparsity
+    self.host.print(("no evaluation found the sparsity within 5 %% of the target's weights (%.2f %%, it ended at "
+      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * self.cfg.prune.target, 100 * now))
+  end
+  local found = checkpoint.load(self.folder:at(source .. ".h5"))
+  fix(found.model)
+  self.folder:write("sparsity.csv", sparsity_table(stats.of(found.model)))
+  checkpoint.save(self.folder:at(source .. "_sparse.h5"),
+    {model = found.model, config = found.config, vocab = found.vocab, form = "packed"})
+  found.model:close()
+  return source .. "_sparse.h5"
+end
+
+--- Train from the current position, export, evaluate the test split.
+-- @treturn ?table the result, nil when stopped
+function Run:go()
+  self.host.progress:start(self.loop.step, self.loop.total)
+  if not self.folder:has "last.h5" then self:save() end
+  local done = self.loop:run()
+  self.host.progress:finish()
+  if not done then return nil end
+  local name = self:export()
+  local found = checkpoint.load(self.folder:at(name))
+  local step = self.best.step > 0 and self.best.step or self.loop.total
+  local scores = self.dataset:size("test") > 0 and self:score(found.model, "test", self.cfg.eval.test_beam, step)
+  if scores == nil then return nil end
+  local sparsity = stats.of(found.model)
+  local result = {model = name, step = step, best_val = self.best.score, test = scores or nil,
+                  sparsity = sparsity.sparsity, nonzeros = sparsity.kept, weights = sparsity.size}
+  found.model:close()
+  self.folder:write_json("result.json", result)
+  return result
+end
+
+function Run:close()
+  if self.journal then self.journal:close() end
+  if self.events then self.events:close() end
+  if self.pruner then self.pruner:close() end
+  self.optimiser:close()
+  self.model:close()
+  self.dataset:close()
+end
+
+--- What a recipe builds, without a folder: for plans and measurements.
+-- @tparam table cfg resolved
+-- @tparam table host
+-- @treturn Run
+function Run.plan(cfg, host)
+  return Run(nil, cfg, host)
+end
+
+-- Starting -------------------------------------------------------------------------------------------
+
+-- A configuration as JSON can say it: functions become a word.
+local function plain(value)
+  if type(value) == "function" then return "a function, see recipe.lua" end
+  if type(value) ~= "table" then return value end
+  local out = {}
+  for key, item in pairs(value) do out[key] = plain(item) end
+  return out
+end
+
+--- Begin a run in a new folder.
+-- @tparam string path of the folder
+-- @tparam table sources of the recipe, see train.recipe
+-- @tparam table how as for recipe.resolve
+-- @tparam table host
+-- @treturn Run
+function Run.start(path, sources, how, host)
+  local cfg = recipe.resolve(sources, how)
+  local folder = Folder(path)
+  if folder:has "config.json" then
+    error(("%s is a run already; lacuna resume %s goes on with it, --out FOLDER chooses another place"):format(path,
+      path), 0)
+  end
+  lac.files.make_folder(path)
+  local lock = lac.files.lock(folder:at "lock")
+  local run = Run(folder, cfg, host)
+  run.lock = lock
+  folder:keep_recipe(sources)
+  folder:write_json("device.json", host.device())
+  folder:write_json("config.json", {recipe = plain(cfg), overrides = how.overrides or {}, path = sources[1].path,
+                                    model = run.model_config, trusted = how.trusted or false})
+  run:open_logs()
+  return run
+end
+
+--- Go on with a run.
+-- @tparam string path of its folder
+-- @tparam table how compile, find, guard as for recipe.resolve; the overrides are those that it was started with
+-- @tparam table host
+-- @treturn ?Run nil when it is finished
+function Run.resume(path, how, host)
+  local folder = Folder(path)
+  if not folder:has "config.json" then
+    error(path .. " is no folder of a run: there is no config.json in it", 0)
+  end
+  if folder:has "result.json" then return nil end
+  local lock = lac.files.lock(folder:at "lock")
+  folder:tidy(host.list(path))
+  how.overrides = folder:read_json("config.json").overrides
+  local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
+  local run = Run(folder, cfg, host)
+  run.lock = lock
+  if folder:has "last.h5" then run:open_logs(run:restore()) else run:open_logs() end
+  return run
+end
+
+return Run

@@ -1,0 +1,255 @@
+--- Runs of a toy recipe through the command line: what is in the folder, stopping, being killed, resuming.
+local lac = require "lac"
+local check = require "check"
+local files = require "files"
+local toy = require "toy"
+
+local T = {}
+
+local function lacuna(arguments, before)
+  return check.run(arguments, before)
+end
+
+-- Whether two model files hold the same bits in every tensor, those of the training state included.
+local function check_same_model(one, two)
+  local a <close> = lac.hdf5.open(one)
+  local b <close> = lac.hdf5.open(two)
+  check.equal(a:names(), b:names())
+  local count = 0
+  for _, name in ipairs(a:names()) do
+    if not name:find("^/?config") and not name:find("^/?vocab") and not name:find("tree$") then
+      local scope <close> = lac.scope()
+      local x, y = a:read(name), b:read(name)
+      check.equal(x:shape(), y:shape())
+      check.equal(x:totable(), y:totable())
+      count = count + 1
+    end
+  end
+  check.yes(count > 0, "no tensor was compared")
+end
+
+local function lines_without_times(path)
+  return (files.read(path):gsub('"time": %d+', ""))
+end
+
+local function check_same_run(one, two)
+  for _, name in ipairs {"last.h5", "best.h5", "best_sparse.h5"} do
+    check.equal(files.exists(one .. "/" .. name), files.exists(two .. "/" .. name))
+    if files.exists(one .. "/" .. name) then check_same_model(one .. "/" .. name, two .. "/" .. name) end
+  end
+  check.equal(lines_without_times(one .. "/log.jsonl"), lines_without_times(two .. "/log.jsonl"))
+  check.equal(files.read(one .. "/val_beam_1/scores.csv"), files.read(two .. "/val_beam_1/scores.csv"))
+  check.equal(files.read(one .. "/result.json"), files.read(two .. "/result.json"))
+end
+
+function T.a_run_leaves_a_folder_that_explains_itself()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s stages.1.epochs=40 eval.every=40 prune.lr=100"):format(folder,
+      toy.pruning(folder)))
+    check.equal(status, 0)
+    check.yes(text:find("test split: BLEU%-1 "), text)
+    for _, name in ipairs {"recipe.lua", "base.lua", "config.json", "device.json", "log.jsonl", "result.json",
+                           "sparsity.csv", "last.h5", "events.out.tfevents.lacuna", "val_beam_1/scores.csv",
+                           "best.h5", "best_sparse.h5", "val_beam_1/caption_00000040.json", "test_beam_1/scores.csv"} do
+      check.yes(files.exists(folder .. "/run/" .. name), name .. " is missing")
+    end
+    local config = lac.json.decode(files.read(folder .. "/run/config.json"))
+    check.equal(config.recipe.prune.target, 0.5)
+    local result = lac.json.decode(files.read(folder .. "/run/result.json"))
+    check.yes(math.abs(result.sparsity - 0.5) <= 0.05, "sparsity " .. result.sparsity)
+    check.yes(result.test.CIDEr > 0.5, "CIDEr " .. result.test.CIDEr)
+    local steps = 0
+    for line in files.read(folder .. "/run/log.jsonl"):gmatch("[^\n]+") do
+      local record = lac.json.decode(line)
+      if record.loss then
+        steps = steps + 1
+        check.equal(record.step % 3 == 0, true)
+      end
+    end
+    check.equal(steps, 80)
+  end)
+end
+
+function T.the_same_recipe_twice_gives_the_same_models()
+  files.with_folder(function(folder)
+    local path = toy.pruning(folder)
+    for _, name in ipairs {"one", "two"} do
+      check.equal(lacuna(("run --out %s/%s %s"):format(folder, name, path)), 0)
+    end
+    check_same_run(folder .. "/one", folder .. "/two")
+    check.equal(lacuna(("run --out %s/three %s seed=4"):format(folder, path)), 0)
+    check.yes(lines_without_times(folder .. "/one/log.jsonl") ~= lines_without_times(folder .. "/three/log.jsonl"))
+  end)
+end
+
+-- Let a run be killed at the n-th point, resume it until it ends, and compare with one that was not.
+local function kill_and_resume(folder, path, whole, before, n)
+  local run = ("%s/killed%d"):format(folder, n)
+  local status = lacuna(("run --out %s %s"):format(run, path), before)
+  if status == 0 then return false end
+  check.equal(status, 137) -- SIGKILL
+  for _, name in ipairs {"last.h5", "best.h5", "best_sparse.h5"} do
+    if files.exists(run .. "/" .. name) then
+      local file <close> = lac.hdf5.open(run .. "/" .. name) -- verifies the checksum
+    end
+  end
+  local again = files.exists(run .. "/config.json") and "resume " .. run or ("run --out %s %s"):format(run, path)
+  local text
+  status, text = lacuna(again)
+  check.yes(status == 0, text)
+  check_same_run(whole, run)
+  os.execute("rm -rf " .. run)
+  return true
+end
+
+function T.a_run_killed_at_any_moment_resumes_to_the_same_bits()
+  if not lac.fault then check.skip("a build without LAC_FAULTS") end
+  files.with_folder(function(folder)
+    local path, killed, n = toy.pruning(folder), 0, 1
+    local whole = folder .. "/whole"
+    check.equal(lacuna(("run --out %s %s"):format(whole, path)), 0)
+    while kill_and_resume(folder, path, whole, "LACUNA_KILL=" .. n, n) do
+      killed = killed + 1
+      n = n + 3 + n // 8 -- close together around the first saves, further apart later
+    end
+    check.yes(killed >= 20, "only " .. killed .. " moments")
+  end)
+end
+
+function T.ctrl_c_saves_and_resume_goes_on()
+  files.with_folder(function(folder)
+    local path = toy.pruning(folder)
+    local slow = path .. " stages.1.epochs=40 save.every=100000 eval.every=100000"
+    check.equal(lacuna(("run --out %s/whole %s"):format(folder, slow)), 0)
+    local status, text = lacuna(("run --out %s/run %s"):format(folder, slow), "timeout --preserve-status -s INT 0.9")
+    check.equal(status, 130)
+    check.yes(text:find("stopped and saved; lacuna resume .*/run goes on"), text)
+    check.equal(files.exists(folder .. "/run/result.json"), false)
+    check.equal(lacuna("resume " .. folder .. "/run"), 0)
+    check_same_run(folder .. "/whole", folder .. "/run")
+  end)
+end
+
+function T.a_finished_run_is_not_run_again()
+  files.with_folder(function(folder)
+    local path = toy.recipe(folder)
+    check.equal(lacuna(("run --out %s/run %s stages.1.epochs=1"):format(folder, path)), 0)
+    local status, text = lacuna("resume " .. folder .. "/run")
+    check.equal(status, 0)
+    check.yes(text:find("is finished:"), text)
+    status, text = lacuna(("run --out %s/run %s"):format(folder, path))
+    check.equal(status, 1)
+    check.yes(text:find("is a run already; lacuna resume"), text)
+  end)
+end
+
+function T.what_is_no_run_cannot_be_resumed()
+  files.with_folder(function(folder)
+    local status, text = lacuna("resume " .. folder)
+    check.equal(status, 1)
+    check.equal(text, ("lacuna: %s is no folder of a run: there is no config.json in it\n"):format(folder))
+  end)
+end
+
+function T.a_checkpoint_that_was_damaged_is_refused()
+  files.with_folder(function(folder)
+    local path = toy.recipe(folder)
+    local status = lacuna(("run --out %s/run %s stages.1.epochs=1"):format(folder, path))
+    check.equal(status, 0)
+    os.remove(folder .. "/run/result.json")
+    local bytes = files.read(folder .. "/run/last.h5")
+    files.write(folder .. "/run/last.h5", bytes:sub(1, #bytes // 2))
+    local text
+    status, text = lacuna("resume " .. folder .. "/run")
+    check.equal(status, 1)
+    check.yes(text:find("last.h5: .*truncated") or text:find("truncated"), text)
+  end)
+end
+
+function T.a_full_disk_ends_the_run_in_one_sentence_and_loses_nothing()
+  files.with_folder(function(folder)
+    local path = toy.pruning(folder)
+    if os.execute(("mkdir %s/small && mount -t tmpfs -o size=400k tmpfs %s/small 2>/dev/null"):format(folder, folder))
+      ~= true then check.skip("no right to mount a small tmpfs here") end
+    local good, message = pcall(function()
+      local status, text = lacuna(("run --out %s/small/run %s"):format(folder, path))
+      check.equal(status, 1)
+      check.yes(text:find("No space left on device"), text)
+      check.equal(select(2, text:gsub("lacuna: [^\n]*No space", "")), 1)
+      if files.exists(folder .. "/small/run/last.h5") then
+        local file <close> = lac.hdf5.open(folder .. "/small/run/last.h5")
+      end
+      os.execute(("cp -r %s/small/run %s/run"):format(folder, folder))
+    end)
+    os.execute(("umount %s/small"):format(folder))
+    if not good then error(message, 0) end
+    check.equal(lacuna("resume " .. folder .. "/run"), 0) -- with room it goes on
+  end)
+end
+
+function T.two_processes_cannot_have_one_run()
+  files.with_folder(function(folder)
+    local path = toy.recipe(folder)
+    check.equal(lacuna(("run --out %s/run %s stages.1.epochs=1"):format(folder, path)), 0)
+    os.remove(folder .. "/run/result.json")
+    local lock <close> = lac.files.lock(folder .. "/run/lock")
+    local status, text = lacuna("resume " .. folder .. "/run")
+    check.equal(status, 1)
+    check.yes(text:find("is held by another process"), text)
+  end)
+end
+
+function T.a_model_that_prunes_nothing_is_said_to()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s stages.1.epochs=1 prune.weight=0 prune.target=0.9"):format(folder,
+      toy.pruning(folder)))
+    check.equal(status, 0)
+    check.yes(text:find("no evaluation found the sparsity within 5 %%"), text)
+    check.yes(files.exists(folder .. "/run/last_sparse.h5"))
+  end)
+end
+
+function T.a_pattern_that_matches_nothing_is_an_error()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s \"prune.freeze={'core.nothing'}\""):format(folder,
+      toy.pruning(folder)))
+    check.equal(status, 1)
+    check.yes(text:find('freeze: "core.nothing" matches nothing', 1, true), text)
+    check.equal(files.exists(folder .. "/run/config.json"), false)
+  end)
+end
+
+function T.a_data_file_that_is_missing_or_damaged_is_named()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s"):format(folder, toy.recipe(folder, folder .. "/none.h5")))
+    check.equal(status, 1)
+    check.yes(text:find("none.h5", 1, true), text)
+    local data = toy.data(folder)
+    files.write(data, files.read(data):sub(1, 2000))
+    status, text = lacuna(("run --out %s/run %s"):format(folder, toy.recipe(folder, data)))
+    check.equal(status, 1)
+    check.yes(text:find("toy.h5", 1, true) and text:find("truncated"), text)
+  end)
+end
+
+function T.a_recipes_function_cannot_run_for_ever()
+  files.with_folder(function(folder)
+    toy.recipe(folder)
+    local path = files.write(folder .. "/endless.lua",
+      'return {base = "toy", optim = {lr = function() while true do end end}}')
+    local status, text = lacuna(("run --out %s/run %s"):format(folder, path))
+    check.equal(status, 1)
+    check.yes(text:find("instructions"), text)
+  end)
+end
+
+function T.a_loss_that_is_not_finite_ends_the_run_with_advice()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s optim.name=sgd optim.lr=1e30 log.every=1"):format(folder,
+      toy.recipe(folder)))
+    check.equal(status, 1)
+    check.yes(text:find("the loss is .* at step %d+; a smaller optim.lr"), text)
+  end)
+end
+
+return T
