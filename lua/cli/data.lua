@@ -1,4 +1,5 @@
 --- lacuna data: make a data file, look into one.
+local bar = require "cli.bar"
 local build = require "data.build"
 local captions = require "data.captions"
 local karpathy = require "data.karpathy"
@@ -45,13 +46,6 @@ local function open_source(args)
 end
 
 -- A line at every tenth of the images.
-local function print_progress(done, total)
-  local tenth = done * 10 // total
-  if tenth > (done - 1) * 10 // total then
-    io.stderr:write(("  %3d %%  %d of %d images\n"):format(tenth * 10, done, total))
-  end
-end
-
 local function shapes_option(name, key, value, help)
   local low, high = table.unpack(shapes.LIMITS[key])
   return {name = name, value = value, type = "integer", min = low, max = high, help = help}
@@ -87,8 +81,10 @@ function BUILD.run(args)
     options.wrong("--coverage must be above 0 and at most 1, got %s", args.coverage)
   end
   local source = open_source(args)
+  local shown <close> = bar(#source.images)
   local done = build.write(args.output, source, {dtype = args.dtype, vocab_size = args.vocab,
-    coverage = args.coverage, progress = print_progress})
+    coverage = args.coverage, progress = function(count) shown:update(count) end})
+  shown:finish()
   print(("%s: %d images, %d captions, %d words, %d regions of %d features"):format(args.output, done.images,
     done.captions, done.vocab:size(), done.regions, source.width))
 end

@@ -22,7 +22,8 @@ local eval = {
     {name = "json", help = "print JSON"},
   },
   arguments = {name = "MODEL", min = 1},
-  details = "Scores are those of lacuna score. Images per second include encoding, decoding and words.",
+  details = "Scores are those of lacuna score. Images per second include encoding, decoding and words. A model RUN/best.h5\n"
+    .. "is called by the name of its run.",
 }
 
 local function file_bytes(path)
@@ -67,42 +68,67 @@ local function majority_column(dataset, judge, args)
   return {name = "majority caption", rows = rows, scores = judge(rows)}
 end
 
-local function short(name, width)
-  return #name > width and "..." .. name:sub(#name - width + 4) or name
+-- What the table calls each model: the run's folder for RUN/best.h5 and the like, else the file; the paths where
+-- that would call two alike.
+local function labels(paths)
+  local list, seen = {}, {}
+  for i, path in ipairs(paths) do
+    local folder, file = path:match("([^/]+)/+([^/]+)$")
+    local stem = (file or path):gsub("%.h5$", "")
+    local of_run = stem:gsub("_sparse$", "")
+    list[i] = folder and (of_run == "best" or of_run == "last") and folder:find("[^.]") and folder or stem
+    if seen[list[i]] then return paths end
+    seen[list[i]] = true
+  end
+  return list
+end
+
+-- Text in so many columns: the end of a name tells more than its beginning.
+local function fit(text, room)
+  local length = utf8.len(text)
+  if not length then text, length = text:gsub("[\x80-\xff]", "?"), #text end
+  if length <= room then return (" "):rep(room - length) .. text end
+  return "..." .. text:sub(utf8.offset(text, length - room + 4))
 end
 
 local ROWS = {
   {"sparsity", function(c) return c.sparsity and ("%.2f %%"):format(100 * c.sparsity) end},
   {"non-zeros", function(c) return c.nonzeros and ("%d"):format(c.nonzeros) end},
-  {"file", function(c) return c.bytes and ("%.1f kB"):format(c.bytes / 1000) end},
-  {"images/s", function(c) return c.images_per_second and ("%.0f"):format(c.images_per_second) end},
 }
+for _, name in ipairs(standard.NAMES) do
+  ROWS[#ROWS + 1] = {standard.label(name), function(c) return ("%.3f"):format(c.scores[name]) end}
+end
+ROWS[#ROWS + 1] = {"file size", function(c) return c.bytes and ("%.1f kB"):format(c.bytes / 1000) end}
+ROWS[#ROWS + 1] = {"images/s", function(c) return c.images_per_second and ("%.0f"):format(c.images_per_second) end}
 
-local function print_table(columns, split, count)
-  local width = 14
-  for _, column in ipairs(columns) do width = math.max(width, math.min(30, #column.name)) end
+local NARROWEST, WIDEST = 10, 30
+
+-- Columns as wide as the widest cell.
+local function print_table(columns, title)
+  local widths = {}
+  for i, column in ipairs(columns) do
+    widths[i] = math.min(WIDEST, math.max(NARROWEST, utf8.len(column.label) or #column.label))
+  end
   local function line(label, cell)
-    local out = {("%-10s"):format(label)}
-    for _, column in ipairs(columns) do out[#out + 1] = (" %" .. width .. "s"):format(cell(column) or "-") end
-    print(table.concat(out))
+    local out = {("%-18s"):format(label)}
+    for i, column in ipairs(columns) do out[#out + 1] = fit(cell(column) or "-", widths[i]) end
+    print(table.concat(out, "  "))
   end
-  line(("%s, %d"):format(split, count), function(c) return short(c.name, width) end)
+  line(title, function(c) return c.label end)
   for _, row in ipairs(ROWS) do line(row[1], row[2]) end
-  for _, name in ipairs(standard.NAMES) do
-    line(name, function(c) return ("%.4f"):format(c.scores[name]) end)
-  end
 end
 
 -- A few images, evenly over the split: what was said beside what people said.
 local function print_samples(columns, dataset, args)
-  local references = dataset:references(args.split)
+  local references, width = dataset:references(args.split), #"reference"
   local step = math.max(1, #references // args.samples)
+  for _, column in ipairs(columns) do width = math.max(width, math.min(WIDEST, utf8.len(column.label) or 0)) end
   for i = 1, math.min(args.samples, #references) do
     local at = (i - 1) * step + 1
     print(("\nimage %s"):format(references[at].id))
-    print(("  %-16s %s"):format("a reference", references[at].captions[1]))
+    print(("  %s  %s"):format(fit("reference", width), references[at].captions[1]:gsub("%c", " ")))
     for _, column in ipairs(columns) do
-      if column.bytes then print(("  %-16s %s"):format(short(column.name, 16), column.rows[at].caption)) end
+      if column.bytes then print(("  %s  %s"):format(fit(column.label, width), column.rows[at].caption)) end
     end
   end
 end
@@ -127,7 +153,9 @@ function eval.run(args)
   if args.captions then lac.files.write(args.captions, lac.json.encode(columns[#args].rows) .. "\n") end
   if args.majority then columns[#columns + 1] = majority_column(dataset, judge, args) end
   if args.json then return print_json(columns, args) end
-  print_table(columns, args.split, dataset:size(args.split))
+  local names = labels(args)
+  for i, column in ipairs(columns) do column.label = names[i] or "majority" end
+  print_table(columns, ("%s, %d images"):format(args.split, dataset:size(args.split)))
   if args.samples > 0 then print_samples(columns, dataset, args) end
 end
 

@@ -35,9 +35,9 @@ local function duration(seconds)
   return ("%.1f h"):format(seconds / 3600)
 end
 
-local function print_timeline(rows)
-  local names, known = {"stage", "step", "epoch", "lr"}, {stage = true, step = true, epoch = true, lr = true}
-  local more = {}
+-- Names of the columns: those that every row has, then what the pruning method forecasts.
+local function column_names(rows)
+  local names, known, more = {"stage", "step", "epoch", "lr"}, {stage = true, step = true, epoch = true, lr = true}, {}
   for _, row in ipairs(rows) do
     for name, value in pairs(row) do
       if not known[name] and (name ~= "sampling" or value ~= 0) then
@@ -47,18 +47,28 @@ local function print_timeline(rows)
     end
   end
   table.sort(more)
-  table.move(more, 1, #more, #names + 1, names)
-  local head = {}
-  for i, name in ipairs(names) do head[i] = ("%12s"):format(name) end
-  print((table.concat(head, " ")))
+  return table.move(more, 1, #more, #names + 1, names)
+end
+
+local function print_timeline(rows)
+  local names = column_names(rows)
+  local lines, widths = {names}, {}
   for _, row in ipairs(rows) do
     local cells = {}
     for i, name in ipairs(names) do
       local value = row[name]
-      cells[i] = ("%12s"):format(value == nil and "-" or math.type(value) == "integer" and tostring(value)
-        or ("%.6g"):format(value))
+      cells[i] = value == nil and "-" or (math.type(value) == "integer" and "%d" or "%.4g"):format(value)
     end
-    print((table.concat(cells, " ")))
+    lines[#lines + 1] = cells
+  end
+  for i = 1, #names do
+    widths[i] = 0
+    for _, cells in ipairs(lines) do widths[i] = math.max(widths[i], #cells[i]) end
+  end
+  for _, cells in ipairs(lines) do
+    local out = {}
+    for i, cell in ipairs(cells) do out[i] = (" "):rep(widths[i] - #cell) .. cell end
+    print((table.concat(out, "  ")))
   end
 end
 

@@ -2,9 +2,11 @@
 -- training that follows.
 -- @module cli.recipes
 local lac = require "lac"
+local bar = require "cli.bar"
 local native = require "cli.native"
 local sandbox = require "core.sandbox"
 local schedule = require "optim.schedule"
+local standard = require "metrics.standard"
 local suggest = require "core.suggest"
 
 local recipes = {}
@@ -88,13 +90,11 @@ function recipes.how(cfg)
 end
 
 -- A bar that is made when the number of steps is known.
-local function bar()
-  local progress = require "train.progress"
+local function late_bar()
   local shown
   return {
     start = function(_, done, total)
-      shown = progress.new {total = total, out = io.stderr, terminal = native.terminal(2),
-                            width = function() return native.columns(2) end, clock = native.clock}
+      shown = bar(total)
       shown:update(done)
     end,
     update = function(_, done, fields) shown:update(done, fields) end,
@@ -108,7 +108,7 @@ end
 function recipes.host()
   native.watch()
   return {
-    clock = native.clock, time = os.time, stop = native.interrupted, list = native.list, progress = bar(),
+    clock = native.clock, time = os.time, stop = native.interrupted, list = native.list, progress = late_bar(),
     print = function(text) io.stderr:write(text, "\n") end,
     device = function()
       local device = lac.device.info()
@@ -143,8 +143,11 @@ function recipes.report(folder, result)
     result.weights, percent(result.sparsity)))
   local scores = result.test
   if not scores then return print("there is no test split") end
-  print(("test split: BLEU-1 %.3f, BLEU-4 %.3f, ROUGE-L %.3f, CIDEr %.3f"):format(scores.Bleu_1, scores.Bleu_4,
-    scores.ROUGE_L, scores.CIDEr))
+  local words = {}
+  for i, name in ipairs {"Bleu_1", "Bleu_4", "ROUGE_L", "CIDEr"} do
+    words[i] = ("%s %.3f"):format(standard.label(name), scores[name])
+  end
+  print("test split: " .. table.concat(words, ", "))
 end
 
 return recipes

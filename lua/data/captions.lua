@@ -116,8 +116,14 @@ local function open_features(self, file)
   end
 end
 
+local function open_file(path, verify)
+  local opened, file = pcall(lac.hdf5.open, path, {verify = verify})
+  if opened then return file end
+  error((file:gsub("No such file or directory$", "%0; lacuna data build makes a data file")), 0)
+end
+
 function Dataset:init(cfg)
-  local file <close> = lac.hdf5.open(cfg.path, {verify = cfg.verify})
+  local file <close> = open_file(cfg.path, cfg.verify)
   check_format(file, cfg.path)
   self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
   self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1

@@ -8,6 +8,13 @@ local standard = {}
 
 standard.NAMES = {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"}
 
+--- A score's name as papers print it: "BLEU-4".
+-- @tparam string key one of NAMES
+-- @treturn string
+function standard.label(key)
+  return (key:gsub("^Bleu", "BLEU"):gsub("_", "-"))
+end
+
 local function name(b, r, c)
   return {Bleu_1 = b[1], Bleu_2 = b[2], Bleu_3 = b[3], Bleu_4 = b[4], ROUGE_L = r, CIDEr = c}
 end

@@ -13,6 +13,7 @@ local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
 local journal = require "train.journal"
 local recipe = require "train.recipe"
+local standard = require "metrics.standard"
 local state = require "train.state"
 local stats = require "prune.stats"
 
@@ -134,7 +135,8 @@ function Run:log(record)
     local tag = TAGS[name] or name == "sparsity" and TAGS.sparsity_sparsity
     if tag then self.events:scalar(tag, value, record.step, now) end
   end
-  self.shown = {loss = record.loss, sparsity = record.sparsity}
+  self.shown = {loss = record.caption_loss,
+                sparsity = record.sparsity and ("%.2f %%"):format(100 * math.max(0, record.sparsity))}
   record.time = now
   self.journal:write(record)
 end
@@ -224,7 +226,7 @@ end
 function Run:describe(scores)
   local words = {}
   for _, metric in ipairs(self.cfg.eval.metrics) do
-    words[#words + 1] = ("%s %.3f"):format(KEEP[metric], scores[KEEP[metric]])
+    words[#words + 1] = ("%s %.3f"):format(standard.label(KEEP[metric]), scores[KEEP[metric]])
   end
   return table.concat(words, ", ")
 end

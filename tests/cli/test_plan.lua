@@ -11,6 +11,8 @@ function T.a_plan_shows_steps_sizes_and_the_timeline_and_makes_no_run()
     check.yes(text:find("36 steps, 6 per epoch"), text)
     check.yes(text:find("%d+ parameters, %d+ of them in weights that pruning may touch"), text)
     check.yes(text:find("about .* on this device without evaluations %(%d+ ms a step%)"), text)
+    check.yes(text:find("\nstage  step  epoch +lr  loss weight  target\n"), text)
+    for line in text:match("\n\n(.*)"):gmatch("[^\n]+") do check.yes(#line <= 80, line) end
     check.yes(text:find("\n%s+1%s+18%s+2%s+0.01%s+%S+%s+0.5\n"), text) -- half-way of the cosine, epoch 2
     check.equal(files.exists("runs"), false)
   end)

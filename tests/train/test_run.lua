@@ -48,6 +48,8 @@ function T.a_run_leaves_a_folder_that_explains_itself()
       toy.pruning(folder)))
     check.equal(status, 0)
     check.yes(text:find("test split: BLEU%-1 "), text)
+    check.yes(text:find("\n100 %% [^\n]* loss [%d.]+  sparsity %d+%.%d%d %%\n"), text)
+    check.yes(text:find("\nstep 40: BLEU%-4 [%d.]+, ROUGE%-L [%d.]+, CIDEr [%d.]+, sparsity %d+%.%d%d %%"), text)
     for _, name in ipairs {"recipe.lua", "base.lua", "config.json", "device.json", "log.jsonl", "result.json",
                            "sparsity.csv", "last.h5", "events.out.tfevents.lacuna", "val_beam_1/scores.csv",
                            "best.h5", "best_sparse.h5", "val_beam_1/caption_00000040.json", "test_beam_1/scores.csv"} do
