@@ -22,8 +22,8 @@ local eval = {
     {name = "json", help = "print JSON"},
   },
   arguments = {name = "MODEL", min = 1},
-  details = "Scores are those of lacuna score. Images per second include encoding, decoding and words. A model RUN/best.h5\n"
-    .. "is called by the name of its run.",
+  details = "Scores are those of lacuna score. Images per second include encoding, decoding and words. A model\n"
+    .. "RUN/best.h5 is called by the name of its run.",
 }
 
 local function file_bytes(path)

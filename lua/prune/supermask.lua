@@ -6,8 +6,9 @@
 --     s = 1 - (sum round(sigmoid(logit))) / N        a = (1 + cos(pi min(1, step / steps))) / 2
 --     loss = weight (1 - a) |target - s|
 --
--- with step = the number of completed updates, 0 for the first. Logits have an Adam of their own with a constant
--- rate. Frozen masks stay at their first logit, are still drawn, count in no loss and are pruned with the rest.
+-- with step = the number of completed updates, 0 for the first. Logits have an Adam of their own, in the published
+-- program with a constant rate. Frozen masks stay at their first logit, are still drawn, count in no loss and are
+-- pruned with the rest.
 -- Tan, Chan and Chuah 2022, "End-to-end supermask pruning: learning to prune image captioning models", section 3.
 -- @module prune.supermask
 local lac = require "lac"
@@ -17,6 +18,7 @@ local class = require "core.class"
 local config = require "core.config"
 local fix = require "prune.fix"
 local mask = require "nn.mask"
+local schedule = require "optim.schedule"
 local select = require "core.select"
 
 local supermask = {}
@@ -27,11 +29,12 @@ supermask.defaults = {
   target = config.optional "number", -- share of zeros, 0 <= target < 1
   weight = config.optional "number", -- of the loss; max(5, 0.5 / (1 - target)) unless given
   init = 5, -- first logit
-  lr = 100, -- of the logits, with Adam's other settings
+  lr = config.either(100, "function"), -- of the logits, with Adam's other settings; a schedule may let them settle
   eps = 1e-2, beta1 = 0.9, beta2 = 0.999,
   clip_value = 0.1, -- limit of every element of a logit's gradient; 0: none
   draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass
   bypass_sigmoid_grad = false, -- leave the sigmoid's slope out of the logits' gradient
+  settle = 1, -- from this share of the run on masks stay as they are, rounded, and weights alone are trained; 1: never
   freeze = {}, -- patterns of names, see core.select; "core.*" is a beginning
 }
 
@@ -42,6 +45,9 @@ local function check(cfg)
   end
   if cfg.draw ~= "step" and cfg.draw ~= "forward" then
     blame(('prune.supermask: draw must be "step" or "forward", got "%s"'):format(cfg.draw))
+  end
+  if not (cfg.settle >= 0 and cfg.settle <= 1) then -- luacheck: ignore 581 (NaN)
+    blame(("prune.supermask: settle must be in [0, 1], got %g; it is a share of the run"):format(cfg.settle))
   end
   if cfg.weight and not (cfg.weight >= 0) then -- luacheck: ignore 581 (NaN)
     blame(("prune.supermask: weight must be >= 0, got %g"):format(cfg.weight))
@@ -108,6 +114,21 @@ local function anneal_rate(step, steps)
   return float32(1 + float32(math.cos(angle))) / 2
 end
 
+-- Whether the masks stay as they are at a step, which counts from 1.
+local function settled(cfg, at)
+  return cfg.settle < 1 and at ~= nil and at.step > cfg.settle * at.steps
+end
+
+--- What must be done before the forward pass of a step.
+-- @tparam nn.Module _ the model
+-- @tparam table at step (1 for the first) and steps
+function Supermask:prepare(_, at)
+  local draws = not settled(self.cfg, at)
+  for _, list in ipairs {self.active, self.frozen} do
+    for _, m in ipairs(list) do m.param.mask:set_draws(draws) end
+  end
+end
+
 --- The term to add to the loss of a step, made under the current tape.
 -- @tparam nn.Module _ the model
 -- @tparam table at step, the number of completed updates, and steps, of the whole run
@@ -134,8 +155,10 @@ function Supermask:forecast(at)
 end
 
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.
-function Supermask:update()
-  self.optimiser:step(self.cfg.lr)
+-- @tparam nn.Module _ the model
+-- @tparam[opt] table at where the run is, see optim.schedule; without it lr must be a number, and nothing settles
+function Supermask:update(_, at)
+  if not settled(self.cfg, at) then self.optimiser:step(schedule.at(self.cfg.lr, at, "prune.lr")) end
   for _, m in ipairs(self.active) do m.logits:zero_grad() end
 end
 
@@ -178,7 +201,7 @@ function Supermask:close()
 end
 
 --- @tparam table cfg see supermask.defaults
--- @treturn Supermask a pruning method: attach(model), loss(model, at), update(model), finish(model)
+-- @treturn Supermask a pruning method: attach(model), prepare(model, at), loss(model, at), update(model), finish(model)
 function supermask.new(cfg)
   return Supermask(cfg)
 end

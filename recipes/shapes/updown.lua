@@ -3,7 +3,7 @@
 return {
   seed = 1,
   data = {name = "captions", path = "build/demo/shapes.h5", batch = 10, captions_per_image = 5, length = 20},
-  model = {name = "updown", embed = 48, hidden = 96, attention = 48, dropout = 0},
+  model = {name = "updown", embed = 64, hidden = 128, attention = 64, dropout = 0},
   optim = {name = "adam", lr = schedule.cosine {from = 5e-3, to = 1e-5}, eps = 1e-6, clip_value = 0.1},
   stages = {{epochs = 4, loss = {name = "xent"}}},
   eval = {every = "1 epoch", beam = 1, test_beam = 2},

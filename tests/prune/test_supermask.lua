@@ -288,6 +288,56 @@ function T.training_reaches_the_target_and_finish_keeps_what_evaluation_saw()
   close_all(optimiser, model, x, y)
 end
 
+function T.the_rate_of_the_logits_may_be_a_schedule()
+  local model, x, y = small_problem()
+  local method = supermask.new {target = 0.5, weight = 20, lr = schedule.linear {from = 4}}
+  method:attach(model)
+  model:train(lac.rng(3))
+  local function moved_by(step)
+    local before = model:parameters()[1].param.mask.logits:totable()
+    do
+      local tape <close> = lac.tape()
+      tape:backward((model(x) - y):square():mean() + method:loss(model, {step = step - 1, steps = 10}))
+      method:update(model, {step = step, steps = 10, epoch = 0})
+      model:zero_grad()
+    end
+    local most = 0
+    for i, row in ipairs(model:parameters()[1].param.mask.logits:totable()) do
+      for j, value in ipairs(row) do most = math.max(most, math.abs(value - before[i][j])) end
+    end
+    return most
+  end
+  check.yes(moved_by(5) > 0)
+  check.equal(moved_by(10), 0.0) -- the end of the line
+  close_all(method, model, x, y)
+end
+
+function T.settled_masks_are_rounded_and_stay_while_weights_train()
+  local model, x, y = small_problem()
+  local method = supermask.new {target = 0.5, weight = 20, lr = 0.1, init = 0.5, settle = 0.5}
+  method:attach(model)
+  local optimiser = adam.new(model:parameters())
+  local rng = lac.rng(3)
+  local logits = model:parameters()[1].param.mask.logits
+  local function step(k) -- how far two forward passes differ, and whether the logits moved
+    local before, at = logits:totable(), {step = k, steps = 10, epoch = 0}
+    local scope <close> = lac.scope()
+    method:prepare(model, at)
+    model:train(rng)
+    local difference = (model(x) - model(x)):abs():max():item()
+    local tape <close> = lac.tape()
+    tape:backward((model(x) - y):square():mean() + method:loss(model, {step = k - 1, steps = 10}))
+    check.yes(model:parameters()[1].param.value:grad():abs():sum():item() > 0)
+    method:update(model, at)
+    model:zero_grad()
+    return difference > 0, not pcall(check.equal, before, logits:totable())
+  end
+  check.equal({step(5)}, {true, true})
+  check.equal({step(6)}, {false, false})
+  check.fails("settle must be in %[0, 1%], got 2", supermask.new, {target = 0.5, settle = 2})
+  close_all(optimiser, method, model, x, y)
+end
+
 function T.a_loaded_state_continues_exactly()
   local model, x, y = small_problem()
   local twin, x2, y2 = small_problem()
