@@ -33,6 +33,23 @@ inline float bounded_exp(float x) {
   return fma(scale, part, scale);
 }
 
+/* The same for eight numbers. */
+inline float8 bounded_exp8(float8 x) {
+  const float8 low = (float8)(-87.0f), high = (float8)(87.0f);
+  x = x < low ? low : x > high ? high : x;
+  const float8 n = rint(x * 1.44269504f);
+  const float8 r =
+      fma(n, (float8)(2.12194440e-4f), fma(n, (float8)(-0.693359375f), x)); // ln 2 in two parts
+  float8 p = (float8)(1.9875691500e-4f);
+  p = fma(p, r, (float8)(1.3981999507e-3f));
+  p = fma(p, r, (float8)(8.3334519073e-3f));
+  p = fma(p, r, (float8)(4.1665795894e-2f));
+  p = fma(p, r, (float8)(1.6666665459e-1f));
+  p = fma(p, r, (float8)(5.0000001201e-1f));
+  const float8 scale = as_float8((convert_int8(n) + 127) << 23);
+  return fma(scale, fma(p, r * r, r), scale);
+}
+
 inline float logistic(float x) {
   return 1.0f / (1.0f + bounded_exp(-x));
 }

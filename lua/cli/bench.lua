@@ -2,8 +2,9 @@
 -- or in turns with others in the same run.
 --
 -- A contestant is something to step: this process, a second lacuna, or a program that speaks the same protocol:
--- it writes "ready" when it is warm, answers each line "step" with the seconds that one step took, and "end"
--- with its peak of resident memory in bytes. Contestants take turns, so that a busy machine is busy for all.
+-- it writes "ready" when it is warm, answers each line "step" with the seconds that one step took and those that
+-- all its threads computed, and "end" with its peak of resident memory in bytes. Contestants take turns, so that a
+-- busy machine is busy for all.
 local lac = require "lac"
 local adam = require "optim.adam"
 local native = require "cli.native"
@@ -26,13 +27,14 @@ local bench = {
     {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "steps before"},
     {name = "dense", help = "in turns with the dense step"},
     {name = "peer", value = "PYTHON", help = "in turns with tests/bench/updown_step.py under this interpreter"},
+    {name = "peer-env", value = "WORDS", default = "", help = "its environment, NAME=VALUE ..."},
     {name = "peer-options", value = "WORDS", default = "", help = "more options for that script"},
     {name = "profile", help = "print where one more step spends its time"},
     {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
   },
   arguments = {name = "step", min = 1, max = 1},
   details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. Printed: median,\n"
-    .. "fastest and slowest of the steps in seconds, and peaks of memory; ratios are medians over turns.",
+    .. "fastest and slowest of the steps in seconds, the time that all threads were busy, and peaks of memory.",
 }
 
 -- Sizes; paper: Tan, Chan and Chuah 2022, section 4; small: their model for devices.
@@ -56,27 +58,14 @@ local function make_model(args)
   return model:train(lac.rng(2))
 end
 
-local function random_ids(rng, count, n)
-  local ids = {}
-  for i = 1, count do ids[i] = rng:below(n) end
-  return ids
-end
-
 -- Random features and words, the same in every run.
 local function make_batch(size)
   local rng, rows = lac.rng(3), size.images * size.captions
-  local words = random_ids(rng, size.steps * rows, size.vocab)
-  local targets = random_ids(rng, size.steps * rows, size.vocab)
-  local scope <close> = lac.scope()
-  local flat = lac.tensor(words, "i32")
-  local batch = {
+  return {
     fc = rng:normal {size.images, size.fc_features}, att = rng:normal {size.images, size.regions, size.features},
-    words = flat:reshape(size.steps, rows), targets = lac.tensor(targets, "i32"),
+    words = rng:integers({size.steps, rows}, size.vocab), targets = rng:integers({size.steps * rows}, size.vocab),
     weights = lac.zeros({size.steps * rows}):fill(1),
   }
-  for _, x in pairs(batch) do scope:keep(x) end
-  scope:keep(flat)
-  return batch
 end
 
 -- What a step of this process needs, and step(), which leaves the device idle.
@@ -102,17 +91,17 @@ local function contestant(args)
 end
 
 local function timed(step)
-  local start = native.clock()
+  local start, busy = native.clock(), os.clock()
   step()
   lac.device.synchronize()
-  return native.clock() - start
+  return native.clock() - start, os.clock() - busy
 end
 
 -- The peak of resident memory in bytes, or nil where the system does not tell.
 local function peak_resident()
   local file = io.open("/proc/self/status")
   if not file then return nil end
-  local text <const> = file:read("a")
+  local text = file:read("a")
   file:close()
   local kib = text:match("VmHWM:%s*(%d+)")
   return kib and tonumber(kib) * 1024
@@ -131,7 +120,7 @@ local function serve(args)
   print("ready")
   for line in io.lines() do
     if line ~= "step" then break end
-    print(("%.6f"):format(timed(step)))
+    print(("%.6f %.6f"):format(timed(step)))
   end
   print(peak_resident() or 0)
 end
@@ -159,8 +148,13 @@ local function start(name, command)
   end
   answer()
   return {
-    name = name, times = {},
-    step = function() return tonumber(answer "step") end,
+    name = name, times = {}, busy = {},
+    step = function()
+      local line = answer "step"
+      local seconds, busy = line:match("^([%d.]+) ([%d.]+)$")
+      if not seconds then error(("bench: %s answered \"%s\", not two numbers"):format(name, line), 0) end
+      return tonumber(seconds), tonumber(busy)
+    end,
     finish = function()
       local peak = tonumber(answer "end")
       from:close()
@@ -179,7 +173,8 @@ local function start_peer(args)
       .. "tree", 0)
   end
   file:close()
-  local size, words = PRESETS[args.preset], {quoted(args.peer), quoted(PEER), "--warmup", args.warm}
+  local size = PRESETS[args.preset]
+  local words = {"env", args.peer_env, quoted(args.peer), quoted(PEER), "--warmup", args.warm}
   for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "regions", "images", "captions"} do
     table.insert(words, "--" .. key .. " " .. size[key])
   end
@@ -204,7 +199,8 @@ local function spread(values)
 end
 
 local function print_times(who, text)
-  print(("%-7s %7.3f s   %7.3f .. %7.3f   %s"):format(who.name, who.median, who.low, who.high, text))
+  print(("%-7s %8.3f s %8.3f .. %7.3f  busy %8.3f s  %s"):format(who.name, who.median, who.low, who.high,
+    who.busy_median, text))
 end
 
 -- The ratio of medians, and the spread of the ratios turn by turn.
@@ -212,8 +208,8 @@ local function print_ratio(ours, other)
   local ratios = {}
   for i, t in ipairs(ours.times) do ratios[i] = t / other.times[i] end
   local median, low, high = spread(ratios)
-  print(("to %-6s %.3f of medians; by turns %.3f, %.3f .. %.3f"):format(other.name, ours.median / other.median, median,
-    low, high))
+  print(("to %-6s %.3f of medians, %.3f of busy time; by turns %.3f, %.3f .. %.3f"):format(other.name,
+    ours.median / other.median, ours.busy_median / other.busy_median, median, low, high))
 end
 
 local function print_profile(step)
@@ -236,14 +232,17 @@ end
 
 local function compete(args)
   local step = warm_up(args)
-  local ours = {name = "lacuna", times = {}, step = function() return timed(step) end}
+  local ours = {name = "lacuna", times = {}, busy = {}, step = function() return timed(step) end}
   local all = {ours}
   if args.dense then all[#all + 1] = start_dense(args) end
   if args.peer then all[#all + 1] = start_peer(args) end
   for turn = 1, args.turns do
-    for _, who in ipairs(all) do who.times[turn] = who.step() end
+    for _, who in ipairs(all) do who.times[turn], who.busy[turn] = who.step() end
   end
-  for _, who in ipairs(all) do who.median, who.low, who.high = spread(who.times) end
+  for _, who in ipairs(all) do
+    who.median, who.low, who.high = spread(who.times)
+    who.busy_median = spread(who.busy)
+  end
   print(("updown, %s; prune %s%s; %d turns"):format(args.preset, args.prune,
     args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))
   print_times(ours, ("%s, %.0f MiB of them tensors"):format(mib(peak_resident()),

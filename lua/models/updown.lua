@@ -132,6 +132,7 @@ function UpDown:step_weights(ready, once)
     lang_hh = ready(self.lang_lstm.weight_hh:weights()),
     lang_bias = self.lang_lstm:bias(),
     v = self.attention:vector(),
+    h2att = not self.attention.h2att.weight:redraws() and ready(self.attention.h2att.weight:weights()) or nil,
   }
 end
 
@@ -156,7 +157,7 @@ end
 
 -- The rest of a step after the attention LSTM: look, then the language LSTM.
 function UpDown:look_and_speak(seen, w, state)
-  local context = self.attention(state.h1, seen, w.v)
+  local context = self.attention(state.h1, seen, w.v, w.h2att)
   local z = lac.linear {context, w.lang_v, state.h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
   return lac.lstm_cell(z, state.c2)
 end
@@ -272,7 +273,8 @@ end
 function UpDown:forward_sampling(batch, seen)
   check_sampling(batch)
   local counts, given = time_steps(batch)
-  local fixed = not self:redraws() and self:step_weights(as_it_is, as_it_is)
+  local prepared <close> = Prepared()
+  local fixed = not self:redraws() and self:step_weights(prepared, prepared)
   local words, at = given:slice(1, 1, counts[1]), counts[1] + 1
   local state, logits = zero_state(counts[1], self.cfg.hidden), {}
   for t, rows in ipairs(counts) do

@@ -25,9 +25,11 @@ end
 -- @tparam table seen keys [images, regions, size], values [images, regions, width] and, if there are, mask [images,
 -- regions] and the tables owners and members of lac.attention; without these the rows of an image lie together
 -- @tparam[opt] tensor v self:vector(), where it was made before a loop
+-- @tparam[opt] weights h2att as self.h2att.weight:weights(), likewise
 -- @treturn tensor [rows, width]
-function AdditiveAttention:forward(query, seen, v)
-  return (lac.attention {query = self.h2att(query), keys = seen.keys, values = seen.values, mask = seen.mask,
+function AdditiveAttention:forward(query, seen, v, h2att)
+  local scored = h2att and query:linear(h2att, self.h2att.bias:tensor()) or self.h2att(query)
+  return (lac.attention {query = scored, keys = seen.keys, values = seen.values, mask = seen.mask,
                          owners = seen.owners, members = seen.members, v = v or self:vector()})
 end
 

@@ -19,38 +19,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP = 2 }; // panels whose x stays in the second-level cache
+enum {
+  GROUP = 2,  // panels whose x stays in the second-level cache
+  STEPS = 48, // draws that one pass takes
+};
 
 typedef struct gradient_job {
   lac_workers *workers;
   const lac_tile *tile;
   uint64_t rows, columns, start, width; // of w, and of the range
-  uint64_t steps, each;                 // draws, and rows of x in one
+  uint32_t steps, row[STEPS + 1];       // draws, and where the rows of each begin in x
   uint64_t panels, tiles, down;         // down: parts that the tiles of a group are cut into
   bool add_w, add_logit, want_w, want_logit, bypass, with_count;
   uint64_t gw_at, glogit_at, w_at, odds_at, gy_at, x_at, count_at; // in elements
   float *gw, *glogit;
   const float *w, *odds, *gy, *x, *count;
   const uint32_t *words; // [step][panel][row]
-  float *room; // x as [panel][step * each][LAC_PANEL], then gy as [tile][step * each][height]
+  float *room;           // x as [panel][depth][LAC_PANEL], then gy as [tile][depth][height]
 } gradient_job;
+
+/* Rows of all x together. */
+static uint64_t depth_of(const gradient_job *job) {
+  return job->row[job->steps];
+}
 
 static uint64_t tile_top(const gradient_job *job, uint64_t tile) {
   return job->rows * tile / job->tiles;
 }
 
 static float *packed_x(const gradient_job *job, uint64_t panel) {
-  return job->room + panel * job->steps * job->each * LAC_PANEL;
+  return job->room + panel * depth_of(job) * LAC_PANEL;
 }
 
 static float *packed_gy(const gradient_job *job, uint64_t tile) {
-  return packed_x(job, job->panels) + tile_top(job, tile) * job->steps * job->each;
+  return packed_x(job, job->panels) + tile_top(job, tile) * depth_of(job);
 }
 
 static void pack_x(void *arg, uint32_t panel) {
   const gradient_job *job = arg;
   const uint64_t left = job->width - (uint64_t)panel * LAC_PANEL;
-  const uint64_t columns = left < LAC_PANEL ? left : LAC_PANEL, depth = job->steps * job->each;
+  const uint64_t columns = left < LAC_PANEL ? left : LAC_PANEL, depth = depth_of(job);
   const float *from = job->x + job->x_at + (uint64_t)panel * LAC_PANEL;
   float *to = packed_x(job, panel);
   if (columns < LAC_PANEL) memset(to, 0, depth * LAC_PANEL * sizeof *to);
@@ -63,7 +71,7 @@ static void pack_gy(void *arg, uint32_t tile) {
   const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
   const float *from = job->gy + job->gy_at + top;
   float *to = packed_gy(job, tile);
-  for (uint64_t i = 0; i < job->steps * job->each; i++)
+  for (uint64_t i = 0; i < depth_of(job); i++)
     memcpy(to + i * height, from + i * job->rows, height * sizeof *to);
 }
 
@@ -96,14 +104,15 @@ static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
   _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL], kept[LAC_TILE_ROWS_MAX * LAC_PANEL];
   _Alignas(64) float all[LAC_TILE_ROWS_MAX * LAC_PANEL];
   const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
-  const uint64_t left = job->width - panel * LAC_PANEL, each = job->each;
+  const uint64_t left = job->width - panel * LAC_PANEL;
   const float *gy = packed_gy(job, tile), *x = packed_x(job, panel);
   const uint32_t *words = job->words + panel * job->rows + top;
   memset(kept, 0, height * LAC_PANEL * sizeof *kept);
   memset(all, 0, height * LAC_PANEL * sizeof *all);
   for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
-    job->tile->multiply((uint32_t)height, gy + t * each * height, x + t * each * LAC_PANEL, NULL,
-                        each, sums);
+    const uint64_t first = job->row[t], depth = job->row[t + 1] - first;
+    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, depth,
+                        sums);
     job->tile->add((uint32_t)height, words, sums, kept, all);
   }
   for (uint64_t r = 0; r < height; r++) {
@@ -188,7 +197,7 @@ static lac_status enqueue(gradient_job *job, const lac_masked *m, const targets 
                            9);
 }
 
-/* Parts of one range whose x have equally many rows. */
+/* At most STEPS parts of one range. */
 static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to,
                             const lac_part *parts, size_t count) {
   const lac_bits_plan *plan = &m->plan;
@@ -199,8 +208,7 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
       .columns = plan->columns,
       .start = plan->start[cut],
       .width = plan->width[cut],
-      .steps = count,
-      .each = lac_tensor_shape(parts[0].x)->dim[0],
+      .steps = (uint32_t)count,
       .panels = lac_packed_panels(plan->width[cut]),
       .tiles = (plan->rows + tile->rows - 1) / tile->rows,
       .add_w = to->add_w,
@@ -213,7 +221,9 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
   lac_tensor *gy = NULL, *x = NULL;
   lac_buffer *words = NULL, *room = NULL;
   LAC_TRY(lac_gemm_workers(lac_tensor_device(m->w), &job.workers));
-  const uint64_t floats = job.steps * job.each * (job.panels * LAC_PANEL + job.rows);
+  for (size_t i = 0; i < count; i++)
+    job.row[i + 1] = job.row[i] + (uint32_t)lac_tensor_shape(parts[i].x)->dim[0];
+  const uint64_t floats = depth_of(&job) * (job.panels * LAC_PANEL + job.rows);
   lac_status status = lac_stack_parts(&gy, parts, count, false);
   if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);
   if (status == LAC_OK)
@@ -228,16 +238,14 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
   return status;
 }
 
-/* The next parts that go together: of one range, one masked weight, and with equal rows. */
+/* The next parts that go together: of one range of one masked weight. */
 static size_t take_range(lac_part *taken, const lac_part *parts, size_t count, bool *done,
                          size_t first) {
   const lac_drawn *lead = parts[first].extra.object;
   size_t n = 0;
-  for (size_t i = first; i < count; i++) {
+  for (size_t i = first; i < count && n < STEPS; i++) {
     const lac_drawn *drawn = parts[i].extra.object;
-    if (done[i] || drawn->cut != lead->cut || drawn->of != lead->of ||
-        lac_tensor_shape(parts[i].x)->dim[0] != lac_tensor_shape(parts[first].x)->dim[0])
-      continue;
+    if (done[i] || drawn->cut != lead->cut || drawn->of != lead->of) continue;
     done[i] = true;
     taken[n++] = parts[i];
   }

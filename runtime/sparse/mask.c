@@ -20,10 +20,13 @@ enum {
 /* in: w, logit; count[0]: BYPASS or 0 */
 static lac_status mask_backward(const lac_node *node) {
   lac_tensor *w = node->in[0], *logit = node->in[1], *y = node->out[0];
-  lac_tensor *gw = w, *glogit = w; // not read unless wanted
+  lac_tensor *gy = lac_tensor_grad(y), *gw = w, *glogit = w; // not read unless wanted
   uint32_t flags = (uint32_t)node->count[0];
-  bool fresh;
-  if (lac_tensor_requires_grad(w)) {
+  bool fresh = false;
+  if (lac_tensor_requires_grad(w) && lac_tensor_inherit_grad(w, y)) {
+    gw = gy; // masked in place
+    flags |= WANT_W;
+  } else if (lac_tensor_requires_grad(w)) {
     LAC_TRY(lac_tensor_borrow_fresh_grad(&gw, &fresh, w));
     flags |= WANT_W | (fresh ? 0 : ADD_W);
   }
@@ -36,7 +39,7 @@ static lac_status mask_backward(const lac_node *node) {
   lac_launch run = lac_launch_new(lac_tensor_device(w), "mask", "mask_bwd");
   lac_arg_tensor(&run, gw);
   lac_arg_tensor(&run, glogit);
-  lac_arg_tensor(&run, lac_tensor_grad(y));
+  lac_arg_tensor(&run, gy);
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, w);
   lac_arg_tensor(&run, logit);

@@ -353,6 +353,16 @@ void lac_tensor_drop_grad(lac_tensor *x) {
   x->grad = NULL;
 }
 
+bool lac_tensor_inherit_grad(lac_tensor *x, lac_tensor *from) {
+  lac_tensor *grad = from->grad;
+  if (x->grad || x->base || !grad || grad->refs != 1 || grad->base ||
+      !lac_shape_equal(&grad->shape, &x->shape))
+    return false;
+  x->grad = grad;
+  from->grad = NULL;
+  return true;
+}
+
 void lac_arg_tensor(lac_launch *run, const lac_tensor *x) {
   lac_arg_buffer(run, x->buffer, x->offset);
 }

@@ -105,6 +105,15 @@ lac_status lac_tensor_borrow_grad(lac_tensor **out, lac_tensor *x);
 lac_status lac_tensor_borrow_fresh_grad(lac_tensor **out, bool *fresh, lac_tensor *x);
 void lac_tensor_drop_grad(lac_tensor *x);
 
+/**
+ * Hand a gradient over where a rule would copy it: x, which has none and is no view, gets that of
+ * `from`, which is left without.
+ *
+ * @return whether it was possible: nobody else holds the gradient, and it has x's shape without
+ * gaps
+ */
+bool lac_tensor_inherit_grad(lac_tensor *x, lac_tensor *from);
+
 /** A kernel argument: the tensor's buffer and element offset. */
 void lac_arg_tensor(lac_launch *run, const lac_tensor *x);
 

@@ -7,7 +7,7 @@ step every call of a masked layer draws: sigmoid, Bernoulli, product, a straight
 sparsity and an Adam of their own for the logits; with --masks forward one draw serves a whole pass.
 
 It speaks the protocol of lua/cli/bench.lua: writes "ready" once warm, answers each line "step" with the seconds
-of one step, and "end" with its peak of resident memory in bytes. By itself, with --steps N, it prints times.
+of one step and those its threads computed, and "end" with its peak of resident memory in bytes. By itself, with --steps N, it prints times.
 """
 import argparse
 import os
@@ -193,9 +193,9 @@ def build_step():
 
 
 def timed(step):
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     step()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - busy
 
 
 def main():
@@ -203,14 +203,15 @@ def main():
     for _ in range(args.warmup):
         step()
     if args.steps:
-        times = [timed(step) for _ in range(args.steps)]
-        print("%.3f s median of %d, %.3f to %.3f" % (statistics.median(times), len(times), min(times), max(times)))
+        times, busy = zip(*[timed(step) for _ in range(args.steps)])
+        print("%.3f s median of %d, %.3f to %.3f, busy %.3f" % (
+            statistics.median(times), len(times), min(times), max(times), statistics.median(busy)))
         return
     print("ready", flush=True)
     for line in sys.stdin:
         if line.strip() != "step":
             break
-        print("%.6f" % timed(step), flush=True)
+        print("%.6f %.6f" % timed(step), flush=True)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
 
 

@@ -65,10 +65,11 @@ local function gradients(options, draw)
     local total = options.count and logit:mask_count():scale(0.5)
     do
       local draws <close> = draw(w, logit)
-      for _ = 1, 3 do
+      for i = 1, options.draws or 3 do
         local a, b = draws()
-        local y = lac.linear {x, a, add = z:linear(b):repeat_rows(3)}
-        local part = (y:tanh() * upstream):sum()
+        local rows = 6 - 2 * (i % 3) -- fewer where captions have ended
+        local y = lac.linear {x:slice(1, 1, rows), a, add = z:linear(b):repeat_rows(rows // 2)}
+        local part = (y:tanh() * upstream:slice(1, 1, rows)):sum()
         total = total and total + part or part
       end
     end
@@ -119,7 +120,7 @@ function T.gradients_are_those_of_mask()
     local one = lac.zeros {1, 1}
     need_masked_products(one, one)
   end
-  for seed, options in ipairs {{}, {bypass = true}, {count = true}, {w = false}, {logit = false}} do
+  for seed, options in ipairs {{}, {bypass = true}, {count = true}, {w = false}, {logit = false}, {draws = 50}} do
     options.seed = seed
     local want, got = gradients(options, drawing(options, by_mask)), gradients(options, drawing(options, by_draw))
     for name, grad in pairs(want) do

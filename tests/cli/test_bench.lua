@@ -1,0 +1,58 @@
+local check = require "check"
+local files = require "files"
+
+local T = {}
+
+local SMALL = "bench step --preset small --turns 1 --warm 1 "
+
+function T.a_step_is_timed_and_profiled()
+  local status, text = check.run(SMALL .. "--profile")
+  check.yes(status == 0, text)
+  check.yes(text:find "lacuna +%d+%.%d+ s +%d+%.%d+ %.%. +%d+%.%d+  busy +%d+%.%d+ s  %d+ MiB resident", text)
+  check.yes(text:find "profile of a step", text)
+  check.yes(text:find "%d+  adam_step\n", text)
+end
+
+function T.supermask_takes_turns_with_the_dense_step()
+  local status, text = check.run(SMALL .. "--prune supermask --dense")
+  check.yes(status == 0, text)
+  check.yes(text:find "\ndense +%d+%.%d+ s", text)
+  check.yes(text:find "\nto dense +%d+%.%d+ of medians", text)
+end
+
+-- A peer that needs no PyTorch: an interpreter that ignores its script.
+local function with_peer(lines, fn)
+  local path = os.tmpname()
+  files.write(path, "#!/bin/sh\n" .. lines)
+  os.execute("chmod +x " .. path)
+  fn(path)
+  os.remove(path)
+end
+
+function T.a_peer_takes_turns_too()
+  with_peer('echo ready; read a; echo "8 16"; read b; [ "$a $b" = "step end" ] && echo 1048576\n', function(path)
+    local status, text = check.run(SMALL .. "--peer " .. path)
+    check.yes(status == 0, text)
+    check.yes(text:find("\npeer       8.000 s    8.000 ..   8.000  busy   16.000 s  1 MiB resident", 1, true), text)
+  end)
+end
+
+function T.a_peer_that_fails_is_named()
+  with_peer("exit 1\n", function(path)
+    local status, text = check.run(SMALL .. "--peer " .. path)
+    check.equal(status, 1)
+    check.yes(text:find("bench: peer has ended without an answer; the command was: env", 1, true), text)
+  end)
+  with_peer('echo ready; read a; echo hello\n', function(path)
+    local _, text = check.run(SMALL .. "--peer " .. path)
+    check.yes(text:find('bench: peer answered "hello", not two numbers', 1, true), text)
+  end)
+end
+
+function T.wrong_usage_is_refused()
+  local status, text = check.run "bench speed"
+  check.equal(status, 2)
+  check.yes(text:find('there is no bench "speed"; there is step', 1, true), text)
+end
+
+return T
