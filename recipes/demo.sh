@@ -13,12 +13,13 @@ out=build/demo
 begin=$(date +%s)
 rm -rf "$out"
 mkdir "$out"
-echo "1. Six thousand scenes, five captions each"
-$lacuna data build --shapes 6000 -o "$out/shapes.h5"
+echo "1. Two thousand scenes to learn from, five captions each, and others to judge by"
+$lacuna data build --shapes 2000 -o "$out/shapes.h5"
+$lacuna data build --shapes 6000 --seed 2 -o "$out/unseen.h5"
 echo "2. Dense: recipes/shapes/updown.lua"
 $lacuna run --out "$out/dense" recipes/shapes/updown.lua
 echo "3. Pruned while it trains: recipes/shapes/updown-supermask.lua"
 $lacuna run --out "$out/pruned" recipes/shapes/updown-supermask.lua
-printf '\n4. Both on scenes that they never saw, and the commonest training caption for comparison\n'
-$lacuna eval "$out/dense/best.h5" "$out/pruned/best_sparse.h5" --data "$out/shapes.h5" --majority --samples 3
+printf '\n4. Both on unseen scenes, and the commonest training caption for comparison\n'
+$lacuna eval "$out/dense/best.h5" "$out/pruned/best_sparse.h5" --data "$out/unseen.h5" --majority --samples 3
 printf '\nfrom data to table in %d s\n' $(($(date +%s) - begin))

@@ -59,7 +59,7 @@ function Trained:init(logits, cfg)
   if self.cfg.draw ~= "step" and self.cfg.draw ~= "forward" then
     error(('nn.mask: draw must be "step" or "forward", got "%s"'):format(self.cfg.draw), 4)
   end
-  self.logits, self.draws = logits, true
+  self.logits = logits
 end
 
 --- Where a draw comes from: {rng =}, or {noise =} of the weight's shape.
@@ -67,14 +67,8 @@ function Trained.source(_, rng)
   return {rng = rng}
 end
 
---- Whether training draws the mask, or rounds it as evaluation does.
--- @tparam boolean draws
-function Trained:set_draws(draws)
-  self.draws = draws
-end
-
 function Trained:apply(value, rng)
-  local from = rng and self.draws and self:source(rng) or {}
+  local from = rng and self:source(rng) or {}
   return lac.mask {w = value, logit = self.logits, rng = from.rng, noise = from.noise, bypass = self.cfg.bypass}
 end
 
@@ -119,7 +113,7 @@ function Trained:state()
 end
 
 function Trained:redraws(rng)
-  return rng ~= nil and self.draws and self.cfg.draw == "step"
+  return rng ~= nil and self.cfg.draw == "step"
 end
 
 function Trained:zero_grad()

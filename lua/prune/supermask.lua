@@ -29,12 +29,11 @@ supermask.defaults = {
   target = config.optional "number", -- share of zeros, 0 <= target < 1
   weight = config.optional "number", -- of the loss; max(5, 0.5 / (1 - target)) unless given
   init = 5, -- first logit
-  lr = config.either(100, "function"), -- of the logits, with Adam's other settings; a schedule may let them settle
+  lr = config.either(100, "function"), -- of the logits, with Adam's other settings
   eps = 1e-2, beta1 = 0.9, beta2 = 0.999,
   clip_value = 0.1, -- limit of every element of a logit's gradient; 0: none
   draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass
   bypass_sigmoid_grad = false, -- leave the sigmoid's slope out of the logits' gradient
-  settle = 1, -- from this share of the run on masks stay as they are, rounded, and weights alone are trained; 1: never
   freeze = {}, -- patterns of names, see core.select; "core.*" is a beginning
 }
 
@@ -45,9 +44,6 @@ local function check(cfg)
   end
   if cfg.draw ~= "step" and cfg.draw ~= "forward" then
     blame(('prune.supermask: draw must be "step" or "forward", got "%s"'):format(cfg.draw))
-  end
-  if not (cfg.settle >= 0 and cfg.settle <= 1) then -- luacheck: ignore 581 (NaN)
-    blame(("prune.supermask: settle must be in [0, 1], got %g; it is a share of the run"):format(cfg.settle))
   end
   if cfg.weight and not (cfg.weight >= 0) then -- luacheck: ignore 581 (NaN)
     blame(("prune.supermask: weight must be >= 0, got %g"):format(cfg.weight))
@@ -114,21 +110,6 @@ local function anneal_rate(step, steps)
   return float32(1 + float32(math.cos(angle))) / 2
 end
 
--- Whether the masks stay as they are at a step, which counts from 1.
-local function settled(cfg, at)
-  return cfg.settle < 1 and at ~= nil and at.step > cfg.settle * at.steps
-end
-
---- What must be done before the forward pass of a step.
--- @tparam nn.Module _ the model
--- @tparam table at step (1 for the first) and steps
-function Supermask:prepare(_, at)
-  local draws = not settled(self.cfg, at)
-  for _, list in ipairs {self.active, self.frozen} do
-    for _, m in ipairs(list) do m.param.mask:set_draws(draws) end
-  end
-end
-
 --- The term to add to the loss of a step, made under the current tape.
 -- @tparam nn.Module _ the model
 -- @tparam table at step, the number of completed updates, and steps, of the whole run
@@ -156,9 +137,9 @@ end
 
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.
 -- @tparam nn.Module _ the model
--- @tparam[opt] table at where the run is, see optim.schedule; without it lr must be a number, and nothing settles
+-- @tparam[opt] table at where the run is, see optim.schedule; needed where lr is a schedule
 function Supermask:update(_, at)
-  if not settled(self.cfg, at) then self.optimiser:step(schedule.at(self.cfg.lr, at, "prune.lr")) end
+  self.optimiser:step(schedule.at(self.cfg.lr, at, "prune.lr"))
   for _, m in ipairs(self.active) do m.logits:zero_grad() end
 end
 
@@ -201,7 +182,7 @@ function Supermask:close()
 end
 
 --- @tparam table cfg see supermask.defaults
--- @treturn Supermask a pruning method: attach(model), prepare(model, at), loss(model, at), update(model), finish(model)
+-- @treturn Supermask a pruning method: attach(model), loss(model, at), update(model), finish(model)
 function supermask.new(cfg)
   return Supermask(cfg)
 end

@@ -100,7 +100,6 @@ function Loop:train_step()
   local epoch, index = self.step // self.epoch_steps, self.step % self.epoch_steps + 1
   self.rng = lac.rng(self.cfg.seed):fork(("step %d"):format(self.step))
   self.model:train(self.rng)
-  if self.pruner and self.pruner.prepare then self.pruner:prepare(self.model, at) end
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, epoch, index)
   local caption, whole, numbers = self:losses(stage, at, batch)

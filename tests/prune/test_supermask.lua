@@ -312,32 +312,6 @@ function T.the_rate_of_the_logits_may_be_a_schedule()
   close_all(method, model, x, y)
 end
 
-function T.settled_masks_are_rounded_and_stay_while_weights_train()
-  local model, x, y = small_problem()
-  local method = supermask.new {target = 0.5, weight = 20, lr = 0.1, init = 0.5, settle = 0.5}
-  method:attach(model)
-  local optimiser = adam.new(model:parameters())
-  local rng = lac.rng(3)
-  local logits = model:parameters()[1].param.mask.logits
-  local function step(k) -- how far two forward passes differ, and whether the logits moved
-    local before, at = logits:totable(), {step = k, steps = 10, epoch = 0}
-    local scope <close> = lac.scope()
-    method:prepare(model, at)
-    model:train(rng)
-    local difference = (model(x) - model(x)):abs():max():item()
-    local tape <close> = lac.tape()
-    tape:backward((model(x) - y):square():mean() + method:loss(model, {step = k - 1, steps = 10}))
-    check.yes(model:parameters()[1].param.value:grad():abs():sum():item() > 0)
-    method:update(model, at)
-    model:zero_grad()
-    return difference > 0, not pcall(check.equal, before, logits:totable())
-  end
-  check.equal({step(5)}, {true, true})
-  check.equal({step(6)}, {false, false})
-  check.fails("settle must be in %[0, 1%], got 2", supermask.new, {target = 0.5, settle = 2})
-  close_all(optimiser, method, model, x, y)
-end
-
 function T.a_loaded_state_continues_exactly()
   local model, x, y = small_problem()
   local twin, x2, y2 = small_problem()
