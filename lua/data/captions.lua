@@ -200,6 +200,13 @@ function Dataset:steps()
   return #self.members.train // self.batch_images
 end
 
+--- What tells this file's contents from those of any other: the line with its length and checksum.
+-- @treturn string
+function Dataset:fingerprint()
+  local file <close> = assert(io.open(self.path, "rb"))
+  return file:read(512):match("^[^%z]*")
+end
+
 -- Features -------------------------------------------------------------------------------------------
 
 local function order(self, key, images)

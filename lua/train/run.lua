@@ -86,7 +86,7 @@ function Run:save()
   self.events:sync()
   local tree = {
     loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
-    pruner = self.pruner and self.pruner:state(), log = self.journal:size(), events = self.events:size(),
+    pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(), log = self.journal:size(), events = self.events:size(),
   }
   local contents = self:contents("masked")
   contents.extra = function(file) state.write(file, tree) end
@@ -106,6 +106,10 @@ function Run:restore()
   local tree = state.read(self.folder:at "last.h5")
   if not tree then
     error(self.folder:at "last.h5" .. ": there is no state of training in it, so nothing to resume", 0)
+  end
+  if tree.data ~= self.dataset:fingerprint() then
+    error(("%s is not the data file that this run began with, so it cannot be resumed; a new run can use it"):format(
+      self.dataset.path), 0)
   end
   self.optimiser:load(tree.optimiser)
   if self.pruner then self.pruner:load(tree.pruner) end
@@ -335,7 +339,7 @@ end
 
 --- Go on with a run.
 -- @tparam string path of its folder
--- @tparam table how compile, find, guard as for recipe.resolve; the overrides are those that it was started with
+-- @tparam table how compile, find, guard as for recipe.resolve; overrides come after those that it was started with
 -- @tparam table host
 -- @treturn ?Run nil when it is finished
 function Run.resume(path, how, host)
@@ -346,7 +350,8 @@ function Run.resume(path, how, host)
   if folder:has "result.json" then return nil end
   local lock = lac.files.lock(folder:at "lock")
   folder:tidy(host.list(path))
-  how.overrides = folder:read_json("config.json").overrides
+  local overrides = folder:read_json("config.json").overrides
+  how.overrides = table.move(how.overrides, 1, #how.overrides, #overrides + 1, overrides)
   local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
   local run = Run(folder, cfg, host)
   run.lock = lock

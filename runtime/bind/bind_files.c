@@ -3,7 +3,6 @@
 #include "io/file.h"
 #include "io/folder.h"
 
-
 static const char *const LOCK = "lac.files.lock", *const STAGE = "lac.files.stage";
 
 static int l_close_stage(lua_State *L) {
@@ -55,7 +54,8 @@ void bind_open_files(lua_State *L) {
       {"write", l_write}, {"make_folder", l_make_folder}, {"lock", l_lock}, {NULL, NULL}};
   static const luaL_Reg lock[] = {
       {"close", l_close_lock}, {"__gc", l_close_lock}, {"__close", l_close_lock}, {NULL, NULL}};
-  static const luaL_Reg stage[] = {{"__gc", l_close_stage}, {"__close", l_close_stage}, {NULL, NULL}};
+  static const luaL_Reg stage[] = {
+      {"__gc", l_close_stage}, {"__close", l_close_stage}, {NULL, NULL}};
   bind_new_class(L, LOCK, lock);
   bind_new_class(L, STAGE, stage);
   luaL_newlib(L, functions);

@@ -27,8 +27,9 @@ static lac_tensor *check_weights(lua_State *L, int index, lac_weights **weights)
   lac_weights **box = luaL_testudata(L, index, BIND_WEIGHTS);
   *weights = box ? *box : NULL;
   if (!box) return bind_check_tensor(L, index);
-  if (!*box) luaL_error(L, "linear: closed weights");
-  return (*box)->w;
+  if (*box) return (*box)->w;
+  luaL_error(L, "linear: closed weights");
+  return NULL; // not reached
 }
 
 /* y = x:linear(w [, bias]). The result's box comes first: after the arguments were looked at

@@ -6,7 +6,8 @@
 
 #include "core/status.h"
 
-/** Make a folder, and those above it, where they are missing. LAC_EIO with the path and the reason. */
+/** Make a folder, and those above it, where they are missing. LAC_EIO with the path and the reason.
+ */
 lac_status lac_folder_make(const char *path);
 
 /** A file that one process at a time holds; the system lets go of it when the process ends. */

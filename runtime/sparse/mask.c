@@ -6,48 +6,48 @@
 #include "ops/op.h"
 #include "ops/random.h"
 #include "ops/reduce.h"
+#include "sparse/mask_host.h"
 
-enum {
-  WANT_W = 1,
-  ADD_W = 2,
-  WANT_LOGIT = 4,
-  ADD_LOGIT = 8,
-  BYPASS = 16,
-  COUNT = 32,
-  PART = 16384
-};
+enum { PART = 16384 };
 
-/* in: w, logit; count[0]: BYPASS or 0 */
+static lac_status launch_gradient(const lac_mask_gradient *g) {
+  if (lac_mask_on_host(lac_tensor_device(g->w))) return lac_mask_host_gradient(g);
+  lac_launch run = lac_launch_new(lac_tensor_device(g->w), "mask", "mask_bwd");
+  lac_arg_tensor(&run, g->gw);
+  lac_arg_tensor(&run, g->glogit);
+  lac_arg_tensor(&run, g->gy);
+  lac_arg_tensor(&run, g->y);
+  lac_arg_tensor(&run, g->w);
+  lac_arg_tensor(&run, g->logit);
+  lac_arg_tensor(&run, g->count);
+  lac_arg_u64(&run, lac_tensor_numel(g->w));
+  lac_arg_u32(&run, g->flags);
+  lac_launch_items(&run, lac_tensor_numel(g->w));
+  return lac_launch_run(&run);
+}
+
+/* in: w, logit; count[0]: LAC_MASK_BYPASS or 0 */
 static lac_status mask_backward(const lac_node *node) {
   lac_tensor *w = node->in[0], *logit = node->in[1], *y = node->out[0];
-  lac_tensor *gy = lac_tensor_grad(y), *gw = w, *glogit = w; // not read unless wanted
-  uint32_t flags = (uint32_t)node->count[0];
+  lac_mask_gradient g = {w, w, lac_tensor_grad(y), y, w, logit, w, (uint32_t)node->count[0]};
   bool fresh = false;
   if (lac_tensor_requires_grad(w) && lac_tensor_inherit_grad(w, y)) {
-    gw = gy; // masked in place
-    flags |= WANT_W;
+    g.gw = lac_tensor_grad(w); // masked in place
+    g.flags |= LAC_MASK_WANT_W;
   } else if (lac_tensor_requires_grad(w)) {
-    LAC_TRY(lac_tensor_borrow_fresh_grad(&gw, &fresh, w));
-    flags |= WANT_W | (fresh ? 0 : ADD_W);
+    LAC_TRY(lac_tensor_borrow_fresh_grad(&g.gw, &fresh, w));
+    g.flags |= LAC_MASK_WANT_W | (fresh ? 0 : LAC_MASK_ADD_W);
   }
   if (lac_tensor_requires_grad(logit)) {
-    LAC_TRY(lac_tensor_borrow_fresh_grad(&glogit, &fresh, logit));
-    flags |= WANT_LOGIT | (fresh ? 0 : ADD_LOGIT);
+    LAC_TRY(lac_tensor_borrow_fresh_grad(&g.glogit, &fresh, logit));
+    g.flags |= LAC_MASK_WANT_LOGIT | (fresh ? 0 : LAC_MASK_ADD_LOGIT);
   }
   lac_part along = {0};
-  if (flags & WANT_LOGIT && lac_tape_take(lac_mask_count_gradient, logit, &along)) flags |= COUNT;
-  lac_launch run = lac_launch_new(lac_tensor_device(w), "mask", "mask_bwd");
-  lac_arg_tensor(&run, gw);
-  lac_arg_tensor(&run, glogit);
-  lac_arg_tensor(&run, gy);
-  lac_arg_tensor(&run, y);
-  lac_arg_tensor(&run, w);
-  lac_arg_tensor(&run, logit);
-  lac_arg_tensor(&run, flags & COUNT ? along.gy : w);
-  lac_arg_u64(&run, lac_tensor_numel(w));
-  lac_arg_u32(&run, flags);
-  lac_launch_items(&run, lac_tensor_numel(w));
-  const lac_status status = lac_launch_run(&run);
+  if (g.flags & LAC_MASK_WANT_LOGIT && lac_tape_take(lac_mask_count_gradient, logit, &along)) {
+    g.flags |= LAC_MASK_COUNT;
+    g.count = along.gy;
+  }
+  const lac_status status = launch_gradient(&g);
   lac_tensor_release(along.gy);
   lac_tensor_release(along.x);
   return status;
@@ -63,6 +63,7 @@ static lac_launch begin_mask(lac_tensor *y, const lac_mask_args *m, const char *
 
 static lac_status launch_sample(lac_tensor *y, const lac_mask_args *m) {
   const uint64_t n = lac_tensor_numel(y), part = n / 4;
+  if (lac_mask_on_host(lac_tensor_device(y))) return lac_mask_host_draw(y, m->w, m->logit, m->rng);
   if (part) {
     lac_launch run = begin_mask(y, m, "mask_sample");
     lac_arg_u64(&run, part);
@@ -93,7 +94,7 @@ static lac_status mask_contiguous(lac_tensor **out, const lac_mask_args *m) {
   lac_tensor *y;
   LAC_TRY(lac_tensor_new(&y, lac_tensor_device(m->w), LAC_F32, lac_tensor_shape(m->w)));
   const lac_node node = {mask_backward, .in = {m->w, m->logit}, .out = {y},
-                         .count = {m->bypass ? BYPASS : 0}};
+                         .count = {m->bypass ? LAC_MASK_BYPASS : 0}};
   LAC_TRY(lac_op_finish(out, y, launch_mask(y, m), &node));
   if (m->rng) m->rng->counter += lac_rng_span(lac_tensor_numel(y));
   return LAC_OK;
@@ -132,19 +133,19 @@ lac_status lac_mask(lac_tensor **out, const lac_mask_args *args) {
   return status;
 }
 
-/* in: w, logit; saved: ids; count[0]: BYPASS or 0. A row may be asked for twice, so a work item
- * owns a column. */
+/* in: w, logit; saved: ids; count[0]: LAC_MASK_BYPASS or 0. A row may be asked for twice, so a work
+ * item owns a column. */
 static lac_status rows_backward(const lac_node *node) {
   lac_tensor *w = node->in[0], *logit = node->in[1], *y = node->out[0], *ids = node->saved[0];
   lac_tensor *gw = w, *glogit = w;
   uint32_t flags = (uint32_t)node->count[0];
   if (lac_tensor_requires_grad(w)) {
     LAC_TRY(lac_tensor_borrow_grad(&gw, w));
-    flags |= WANT_W;
+    flags |= LAC_MASK_WANT_W;
   }
   if (lac_tensor_requires_grad(logit)) {
     LAC_TRY(lac_tensor_borrow_grad(&glogit, logit));
-    flags |= WANT_LOGIT;
+    flags |= LAC_MASK_WANT_LOGIT;
   }
   lac_launch run = lac_launch_new(lac_tensor_device(w), "mask", "mask_rows_bwd");
   lac_arg_tensor(&run, gw);
@@ -183,7 +184,7 @@ static lac_status rows_contiguous(lac_tensor **out, const lac_mask_args *m, lac_
   lac_tensor *y;
   LAC_TRY(lac_tensor_new(&y, lac_tensor_device(m->w), LAC_F32, &shape));
   const lac_node node = {rows_backward, .in = {m->w, m->logit}, .out = {y}, .saved = {ids},
-                         .count = {m->bypass ? BYPASS : 0}};
+                         .count = {m->bypass ? LAC_MASK_BYPASS : 0}};
   LAC_TRY(lac_op_finish(out, y, launch_rows(y, m, ids), &node));
   if (m->rng) m->rng->counter += lac_rng_span(lac_tensor_numel(m->w));
   return LAC_OK;

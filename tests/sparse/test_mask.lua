@@ -40,7 +40,7 @@ local function noise_of(rng, n)
 end
 
 function T.draws_come_from_the_generators_counters()
-  for _, n in ipairs {1, 3, 4, 63, 600} do
+  for _, n in ipairs {1, 3, 4, 63, 600, 1024, 2199} do
     local g, h = lac.rng(5, 6), lac.rng(5, 6)
     local w <close> = lac.zeros {n}:fill(2)
     local logit <close> = lac.rng(1):normal({n}, 0, 2)
@@ -111,18 +111,47 @@ function T.gradients_pass_straight_through()
 end
 
 function T.backward_sees_the_mask_that_was_drawn()
-  local w <close> = lac.zeros({301}):fill(1):requires_grad(true)
-  local logit <close> = lac.zeros {301}
-  local y
-  do
-    local tape <close> = lac.tape()
-    y = lac.mask {w = w, logit = logit, rng = lac.rng(2)}
-    tape:backward(y:sum())
-    tape:keep(y)
+  for _, n in ipairs {301, 16421} do
+    local w <close> = lac.zeros({n}):fill(1):requires_grad(true)
+    local logit <close> = lac.zeros {n}
+    local y
+    do
+      local tape <close> = lac.tape()
+      y = lac.mask {w = w, logit = logit, rng = lac.rng(2)}
+      tape:backward(y:sum())
+      tape:keep(y)
+    end
+    local grad <close> = w:grad()
+    check.close(grad, y:totable(), 0) -- w is 1, so values and slopes agree
+    y:close()
   end
-  local grad <close> = w:grad()
-  check.close(grad, y:totable(), 0) -- w is 1, so values and slopes agree
-  y:close()
+end
+
+function T.gradients_of_many_weights_are_those_of_few()
+  local n = 16421
+  local values = {w = lac.rng(1):normal {n}, logit = lac.rng(2):normal({n}, 0, 3), up = lac.rng(3):normal {n}}
+  for _, bypass in ipairs {false, true} do
+    local scope <close> = lac.scope()
+    local function grads(first, count, passes)
+      local w = values.w:slice(1, first, count):clone():requires_grad(true)
+      local logit = values.logit:slice(1, first, count):clone():requires_grad(true)
+      for _ = 1, passes do
+        local tape <close> = lac.tape()
+        local y = lac.mask {w = w, logit = logit, bypass = bypass}
+        tape:backward((y * values.up:slice(1, first, count)):sum() + logit:mask_count() * 3)
+      end
+      return w:grad(), logit:grad()
+    end
+    for passes = 1, 2 do -- a second adds to the first
+      local gw, glogit = grads(1, n, passes)
+      for _, first in ipairs {1, 16379, 16415} do
+        local few_w, few_logit = grads(first, 7, passes)
+        check.close(gw:slice(1, first, 7):clone(), few_w:totable(), 0)
+        check.close(glogit:slice(1, first, 7):clone(), few_logit:totable(), 0)
+      end
+    end
+  end
+  for _, x in pairs(values) do x:close() end
 end
 
 function T.the_logits_alone_may_be_trained()

@@ -168,6 +168,30 @@ function T.a_finished_run_is_not_run_again()
   end)
 end
 
+function T.a_run_is_not_resumed_with_other_data()
+  files.with_folder(function(folder)
+    check.equal(lacuna(("run --out %s/run %s stages.1.epochs=1"):format(folder, toy.recipe(folder))), 0)
+    os.remove(folder .. "/run/result.json")
+    toy.data(folder, 48)
+    local status, text = lacuna("resume " .. folder .. "/run")
+    check.equal(status, 1)
+    check.yes(text:find("toy.h5 is not the data file that this run began with"), text)
+  end)
+end
+
+function T.a_run_finds_its_data_where_they_were_moved_to()
+  files.with_folder(function(folder)
+    check.equal(lacuna(("run --out %s/run %s stages.1.epochs=1"):format(folder, toy.recipe(folder))), 0)
+    os.remove(folder .. "/run/result.json")
+    os.rename(folder .. "/toy.h5", folder .. "/moved.h5")
+    local status, text = lacuna("resume " .. folder .. "/run")
+    check.equal(status, 1)
+    check.yes(text:find("toy.h5"), text)
+    check.equal(lacuna(("resume %s/run data.path=%s/moved.h5"):format(folder, folder)), 0)
+    check.equal(lacuna(("resume %s/run optim.lr=1"):format(folder)), 2)
+  end)
+end
+
 function T.what_is_no_run_cannot_be_resumed()
   files.with_folder(function(folder)
     local status, text = lacuna("resume " .. folder)
