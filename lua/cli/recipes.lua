@@ -11,6 +11,7 @@ local suggest = require "core.suggest"
 
 local recipes = {}
 
+local MIB = 1024 * 1024
 local GUARD_STEPS = 10000000 -- Lua instructions that a function of a recipe may take, each time it is called
 
 -- The schedules, and a sentence for those that do not exist.
@@ -78,12 +79,18 @@ local function guard(fn)
 end
 
 --- What train.recipe and train.run want to know of the program.
--- @tparam table cfg trusted; overrides, list of "key=value"; globals to offer besides those of every recipe
+-- @tparam table cfg trusted; overrides, list of "key=value"; globals to offer besides those of every recipe; memory
+-- that Lua values may take, in MiB
 -- @treturn table how
 function recipes.how(cfg)
+  native.memory((cfg.memory or 4096) * MIB)
   local env = recipes.environment(cfg.trusted, cfg.globals or {clock = native.clock})
   return {
-    compile = function(text, name) return sandbox.compile(text, name, env) end,
+    script = function(text, name) return sandbox.compile(text, name, env) end,
+    compile = function(text, name)
+      local chunk, why = sandbox.compile(text, name, env)
+      return chunk and (cfg.trusted and chunk or guard(chunk)), why
+    end,
     find = find, guard = not cfg.trusted and guard or nil, overrides = cfg.overrides or {}, trusted = cfg.trusted,
     installed = native.lua_dir .. "/../recipes",
   }
@@ -103,10 +110,8 @@ local function late_bar()
   }
 end
 
---- The terminal, clock and signals for train.run. From now on the first Ctrl-C only asks to stop; a second one ends
--- the process.
+--- The terminal, clock and signals for train.run.
 function recipes.host()
-  native.watch()
   return {
     clock = native.clock, time = os.time, stop = native.interrupted, list = native.list, progress = late_bar(),
     print = function(text) io.stderr:write(text, "\n") end,
@@ -122,11 +127,13 @@ local function percent(x)
   return ("%.2f %%"):format(100 * x)
 end
 
---- Run to the end, or to Ctrl-C, and say what came out.
+--- Run to the end, or to Ctrl-C, and say what came out. From now on the first Ctrl-C only asks to stop; a second one
+-- ends the process.
 -- @tparam train.run run
 -- @treturn integer exit status
 function recipes.go(run)
   local folder = run.folder.path
+  native.watch()
   local result = run:go()
   run:close()
   if not result then

@@ -3,8 +3,6 @@ local native = require "cli.native"
 local options = require "cli.options"
 local recipes = require "cli.recipes"
 
-local MIB = 1024 * 1024
-
 local run = {
   summary = "train as a recipe says, or run a Lua script; restricted unless --trust is given",
   usage = "lacuna run [--trust] RECIPE [key=value ...]\n       lacuna run [--trust] SCRIPT [ARGUMENT...]",
@@ -68,10 +66,10 @@ end
 function run.run(args)
   local text, name = read_script(args[1])
   local words = table.move(args, 2, #args, 1, {})
-  local how = recipes.how {trusted = args.trust, overrides = words, globals = globals(args)}
-  local chunk, why = how.compile(text, name)
+  local how = recipes.how {trusted = args.trust, overrides = words, globals = globals(args),
+                            memory = args.memory}
+  local chunk, why = how.script(text, name)
   if not chunk then error(why, 0) end
-  native.memory(args.memory * MIB)
   native.steps(args.steps or 0)
   local value = chunk(table.unpack(words))
   native.steps(0)

@@ -47,6 +47,9 @@ local function check_sizes(cfg)
       error(("models.updown: %s must be a whole number >= 1, got %s"):format(key, n), 0)
     end
   end
+  if cfg.logit_layers > 100 then
+    error(("models.updown: logit_layers must be at most 100, got %d"):format(cfg.logit_layers), 0)
+  end
 end
 
 function UpDown:init(cfg)

@@ -100,17 +100,24 @@ function checkpoint.open(path)
   error(message, 0)
 end
 
+local function read_parts(file, path)
+  local config = read_config(file, path)
+  local model = checkpoint.build(config.model, path)
+  storage.read(file, path, model)
+  local words = file:has("vocab") and vocab.parse(file:text("vocab")) or nil
+  return {model = model:eval(), config = config, vocab = words}
+end
+
 --- Read the model of an open file.
 -- @tparam file file from open
 -- @tparam string path for messages
 -- @treturn table model (nn.Module in evaluation mode, with its masks where the form is masked), config, vocab (or nil)
 -- @raise one sentence that names the file and what is wrong with it
 function checkpoint.read(file, path)
-  local config = read_config(file, path)
-  local model = checkpoint.build(config.model, path)
-  storage.read(file, path, model)
-  local words = file:has("vocab") and vocab.parse(file:text("vocab")) or nil
-  return {model = model:eval(), config = config, vocab = words}
+  local good, result = pcall(read_parts, file, path)
+  if good then return result end
+  result = tostring(result):gsub("^%[lacuna%]/[^:]+:%d+: ", "")
+  error(result:find(path, 1, true) and result or path .. ": " .. result, 0)
 end
 
 --- Read a model file.

@@ -53,6 +53,9 @@ function Loop:state()
 end
 
 function Loop:load(state)
+  if state.step > self.total then
+    error(("the checkpoint was written after %d steps, but the recipe has only %d"):format(state.step, self.total), 0)
+  end
   self.step, self.evaluated, self.window = state.step, state.evaluated, state.window
 end
 
@@ -69,10 +72,16 @@ function Loop:collect()
     self.window.caption_loss = self.window.caption_loss + pair.caption:item()
     self.window.loss = self.window.loss + pair.whole:item()
     self.window.count = self.window.count + 1
+    if self.window.loss ~= self.window.loss or math.abs(self.window.loss) == math.huge then self:diverged() end
     pair.caption:close()
     pair.whole:close()
   end
   self.waiting = {}
+end
+
+function Loop:diverged()
+  error(("the loss is no longer a finite number at step %d or up to %d steps before; a smaller optim.lr or "
+    .. "optim.clip_value may help. The last checkpoint is from before"):format(self.step, self.cfg.log.every - 1), 0)
 end
 
 -- The loss of a batch under the current tape: the captions' and, with a pruner that has one, the whole.
@@ -126,10 +135,6 @@ function Loop:log(at, rate, numbers)
                   caption_loss = window.caption_loss / window.count}
   for name, value in pairs(numbers or {}) do record["sparsity_" .. name] = number(value) end
   self.window = {loss = 0, caption_loss = 0, count = 0}
-  if record.loss ~= record.loss or math.abs(record.loss) == math.huge then
-    error(("the loss is %g at step %d; a smaller optim.lr or optim.clip_value may help. The last checkpoint is "
-      .. "from before"):format(record.loss, self.step), 0)
-  end
   self.hooks.log(record)
 end
 

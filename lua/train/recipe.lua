@@ -19,7 +19,6 @@ recipe.defaults = {
   seed = 8888,
   data = {name = "captions"},
   model = {name = "updown"},
-  init = config.optional("string"), -- a model file to start from; its configuration is taken where `model` is silent
   optim = {name = "adam", lr = scheduled},
   stages = config.optional("table"),
   prune = config.optional("table"),
@@ -104,6 +103,13 @@ local function read_file(path)
   return text
 end
 
+-- A table within itself, or nearly so.
+local function check_depth(value, path, depth)
+  if type(value) ~= "table" then return end
+  if depth > 50 then error(path .. ": the recipe's tables are nested too deeply, or in a circle", 0) end
+  for _, item in pairs(value) do check_depth(item, path, depth + 1) end
+end
+
 local function evaluate(source, compile)
   local chunk, why = compile(source.text, "@" .. source.path)
   if not chunk then error(why, 0) end
@@ -112,6 +118,7 @@ local function evaluate(source, compile)
     error(("%s: a recipe returns a table, this file returns %s"):format(source.path,
       value == nil and "nothing" or "a " .. type(value)), 0)
   end
+  check_depth(value, source.path, 0)
   return value
 end
 
@@ -176,7 +183,11 @@ end
 local function override(value, words, compile)
   for _, word in ipairs(words) do
     local key, text = word:match("^([%a_][%w_.]*)=(.*)$")
-    if not key then error(("%s: an override is written key=value, as in optim.lr=0.001"):format(word), 0) end
+    if not key then
+      error(("%s: an override is written key=value, as in optim.lr=0.001%s"):format(word,
+        word:find("^%-%-") and "; options come before the recipe" or ""), 0)
+    end
+    if key == "base" then error(word .. ": the base is the recipe's own", 0) end
     local keys = {}
     for name in key:gmatch("[^.]+") do keys[#keys + 1] = name end
     set(value, keys, read_value(text, word, compile), word)
@@ -219,6 +230,9 @@ local function check_stage(stage, i)
   if not (stage.loss.smoothing >= 0 and stage.loss.smoothing < 1) then
     error(("stages.%d.loss.smoothing must be in [0, 1), got %g"):format(i, stage.loss.smoothing), 0)
   end
+  if type(stage.sampling) == "number" and not (stage.sampling >= 0 and stage.sampling <= 1) then
+    error(("stages.%d.sampling must be in [0, 1], got %g"):format(i, stage.sampling), 0)
+  end
   return stage
 end
 
@@ -238,9 +252,10 @@ local function check_eval(eval)
     error(('eval.keep: there is no metric "%s"%s; there are %s'):format(eval.keep, suggest.hint(eval.keep, METRICS),
       table.concat(METRICS, ", ")), 0)
   end
-  for _, key in ipairs {"beam", "test_beam", "batch"} do
-    if not math.tointeger(eval[key]) or eval[key] < 1 then
-      error(("eval.%s must be a whole number >= 1, got %g"):format(key, eval[key]), 0)
+  for key, most in pairs {beam = 64, test_beam = 64, batch = 100000, length = 1000} do
+    local value = eval[key]
+    if value ~= nil and (not math.tointeger(value) or value < 1 or value > most) then
+      error(("eval.%s must be a whole number from 1 to %d, got %g"):format(key, most, value), 0)
     end
   end
 end

@@ -30,6 +30,9 @@ local function model_config(cfg, dataset)
   local own = {}
   for key, value in pairs(cfg.model) do own[key] = value end
   own.vocab = own.vocab or dataset.vocab:size()
+  if own.vocab < dataset.vocab:size() then
+    error(("model.vocab is %d, but the data file has %d words"):format(own.vocab, dataset.vocab:size()), 0)
+  end
   own.features, own.fc_features = dataset.width, dataset.fc_width
   return own
 end
@@ -123,6 +126,7 @@ end
 -- New logs, or those there cut to the sizes that a checkpoint noted.
 function Run:open_logs(log_bytes, event_bytes)
   local log, events = self.folder:at "log.jsonl", self.folder:at(EVENTS)
+  log_bytes, event_bytes = self.folder:has "log.jsonl" and log_bytes, self.folder:has(EVENTS) and event_bytes
   self.journal = log_bytes and journal.open(log, log_bytes) or journal.create(log)
   self.events = event_bytes and lac.tfevents.open(events, event_bytes) or lac.tfevents.create(events)
 end
@@ -207,6 +211,7 @@ end
 -- @treturn boolean false when stopped
 function Run:evaluate(step)
   local cfg = self.cfg.eval
+  if self.dataset:size("val") == 0 then return true end -- nothing to choose by: the last model is the best
   local scores = self:score(self.model, "val", cfg.beam, step)
   if not scores then return false end
   local sparsity = stats.of(self.model)
@@ -306,6 +311,7 @@ end
 -- A configuration as JSON can say it: functions become a word.
 local function plain(value)
   if type(value) == "function" then return "a function, see recipe.lua" end
+  if value ~= value or value == math.huge or value == -math.huge then return tostring(value) end
   if type(value) ~= "table" then return value end
   local out = {}
   for key, item in pairs(value) do out[key] = plain(item) end
@@ -331,8 +337,9 @@ function Run.start(path, sources, how, host)
   run.lock = lock
   folder:keep_recipe(sources)
   folder:write_json("device.json", host.device())
+  cfg.model = run.model_config
   folder:write_json("config.json", {recipe = plain(cfg), overrides = how.overrides or {}, path = sources[1].path,
-                                    model = run.model_config, trusted = how.trusted or false})
+                                    trusted = how.trusted or false})
   run:open_logs()
   return run
 end
@@ -351,6 +358,11 @@ function Run.resume(path, how, host)
   local lock = lac.files.lock(folder:at "lock")
   folder:tidy(host.list(path))
   local overrides = folder:read_json("config.json").overrides
+  for i, word in pairs(type(overrides) == "table" and overrides or {false}) do
+    if math.type(i) ~= "integer" or type(word) ~= "string" then
+      error(folder:at "config.json" .. ": overrides must be a list of texts", 0)
+    end
+  end
   how.overrides = table.move(how.overrides, 1, #how.overrides, #overrides + 1, overrides)
   local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
   local run = Run(folder, cfg, host)

@@ -103,8 +103,24 @@ function T.wrong_values_are_refused_in_one_sentence()
   check.fails("data.batch must be a number, got the string", resolve, SMALL:format('data = {batch = "x"}'))
   check.fails("seed must be a whole number", resolve, SMALL:format("seed = 1.5"))
   check.fails("loss.smoothing must be in %[0, 1%)", resolve, SMALL:format(""), {"stages.1.loss.smoothing=1"})
-  check.fails("eval.beam must be a whole number >= 1", resolve, SMALL:format(""), {"eval.beam=0"})
+  check.fails("eval.beam must be a whole number from 1 to 64, got 0", resolve, SMALL:format(""), {"eval.beam=0"})
   check.fails('eval.keep: there is no metric "meteor"', resolve, SMALL:format(""), {"eval.keep=meteor"})
+end
+
+function T.limits_of_decoding_are_checked_before_anything_is_trained()
+  check.fails("eval.length must be a whole number from 1 to 1000, got 0", resolve, SMALL:format(""), {"eval.length=0"})
+  check.fails("eval.length must be .* got 2.5", resolve, SMALL:format(""), {"eval.length=2.5"})
+  check.fails("eval.test_beam must be .* from 1 to 64, got 100", resolve, SMALL:format(""), {"eval.test_beam=100"})
+  check.fails("stages.1.sampling must be in %[0, 1%], got %-1", resolve, SMALL:format(""), {"stages.1.sampling=-1"})
+end
+
+function T.the_base_and_options_are_no_overrides()
+  check.fails("base=x: the base is the recipe's own", resolve, SMALL:format(""), {"base=x"})
+  check.fails("%-%-out: an override is written .*; options come before the recipe", resolve, SMALL:format(""), {"--out"})
+end
+
+function T.a_table_within_itself_is_refused()
+  check.fails("nested too deeply, or in a circle", resolve, "local t = {} t.t = t return t")
 end
 
 function T.a_file_that_is_no_recipe_is_named()

@@ -281,6 +281,60 @@ function T.a_data_file_that_is_missing_or_damaged_is_named()
   end)
 end
 
+function T.a_recipe_itself_cannot_run_for_ever()
+  files.with_folder(function(folder)
+    local path = files.write(folder .. "/endless.lua", "while true do end")
+    local base = files.write(folder .. "/r.lua", 'return {base = "endless"}')
+    for _, command in ipairs {"plan " .. path, "plan " .. base, "run " .. base} do
+      local status, text = lacuna(command)
+      check.equal(status, 1)
+      check.yes(text:find("instructions"), text)
+    end
+  end)
+end
+
+function T.a_recipe_shorter_than_its_checkpoint_is_not_resumed()
+  files.with_folder(function(folder)
+    check.equal(lacuna(("run --out %s/run %s stages.1.epochs=2"):format(folder, toy.recipe(folder))), 0)
+    os.remove(folder .. "/run/result.json")
+    local config = files.read(folder .. "/run/config.json")
+    files.write(folder .. "/run/config.json", (config:gsub("stages.1.epochs=2", "stages.1.epochs=1")))
+    local status, text = lacuna("resume " .. folder .. "/run")
+    check.equal(status, 1)
+    check.yes(text:find("written after 12 steps, but the recipe has only 6"), text)
+  end)
+end
+
+function T.logs_that_were_deleted_begin_anew()
+  files.with_folder(function(folder)
+    check.equal(lacuna(("run --out %s/run %s stages.1.epochs=1"):format(folder, toy.recipe(folder))), 0)
+    for _, name in ipairs {"result.json", "log.jsonl", "events.out.tfevents.lacuna"} do
+      os.remove(folder .. "/run/" .. name)
+    end
+    check.equal(lacuna("resume " .. folder .. "/run"), 0)
+  end)
+end
+
+function T.data_without_a_validation_split_train_to_the_end()
+  files.with_folder(function(folder)
+    local source = toy.source()
+    for _, image in ipairs(source.images) do if image.split == "val" then image.split = "train" end end
+    require("data.build").write(folder .. "/toy.h5", source, {coverage = 1})
+    local status, text = lacuna(("run --out %s/run %s stages.1.epochs=2"):format(folder,
+      toy.recipe(folder, folder .. "/toy.h5")))
+    check.equal(status, 0)
+    check.yes(text:find("run/last.h5: "), text)
+  end)
+end
+
+function T.a_vocabulary_smaller_than_the_datas_is_refused()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s model.vocab=5"):format(folder, toy.recipe(folder)))
+    check.equal(status, 1)
+    check.yes(text:find("model.vocab is 5, but the data file has %d+ words"), text)
+  end)
+end
+
 function T.a_recipes_function_cannot_run_for_ever()
   files.with_folder(function(folder)
     toy.recipe(folder)
@@ -297,7 +351,11 @@ function T.a_loss_that_is_not_finite_ends_the_run_with_advice()
     local status, text = lacuna(("run --out %s/run %s optim.name=sgd optim.lr=1e30 log.every=1"):format(folder,
       toy.recipe(folder)))
     check.equal(status, 1)
-    check.yes(text:find("the loss is .* at step %d+; a smaller optim.lr"), text)
+    check.yes(text:find("no longer a finite number at step %d+ .*; a smaller optim.lr"), text)
+    status, text = lacuna(("run --out %s/two %s optim.name=sgd optim.lr=1e30 eval.every=1 log.every=100"):format(folder,
+      toy.recipe(folder)))
+    check.equal(status, 1)
+    check.yes(text:find("no longer a finite number"), text)
   end)
 end
 
