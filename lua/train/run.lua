@@ -89,7 +89,8 @@ function Run:save()
   self.events:sync()
   local tree = {
     loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
-    pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(), log = self.journal:size(), events = self.events:size(),
+    pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(),
+    log = self.journal:size(), events = self.events:size(),
   }
   local contents = self:contents("masked")
   contents.extra = function(file) state.write(file, tree) end

@@ -116,7 +116,8 @@ end
 
 function T.the_base_and_options_are_no_overrides()
   check.fails("base=x: the base is the recipe's own", resolve, SMALL:format(""), {"base=x"})
-  check.fails("%-%-out: an override is written .*; options come before the recipe", resolve, SMALL:format(""), {"--out"})
+  check.fails("%-%-out: an override is written .*; options come before the recipe", resolve, SMALL:format(""),
+    {"--out"})
 end
 
 function T.a_table_within_itself_is_refused()
