@@ -5,30 +5,28 @@
 
 static const char *const MASKED = "lac.masked";
 
-/* y = lac.mask{w =, logit =, [rng = | noise =, bypass = true]} */
-static int l_mask(lua_State *L) {
+/* The table at 1 of both calls below; what it names stays on the stack. */
+static lac_mask_args read_mask(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "bypass");
-  const lac_mask_args args = {.w = bind_field_tensor(L, 1, "w", true),
-                              .logit = bind_field_tensor(L, 1, "logit", true),
-                              .rng = bind_field_rng(L, 1, "rng"),
-                              .noise = bind_field_tensor(L, 1, "noise", false),
-                              .bypass = lua_toboolean(L, 2)};
+  return (lac_mask_args){.w = bind_field_tensor(L, 1, "w", true),
+                         .logit = bind_field_tensor(L, 1, "logit", true),
+                         .rng = bind_field_rng(L, 1, "rng"),
+                         .noise = bind_field_tensor(L, 1, "noise", false),
+                         .bypass = lua_toboolean(L, 2)};
+}
+
+/* y = lac.mask{w =, logit =, [rng = | noise =, bypass = true]} */
+static int l_mask(lua_State *L) {
+  const lac_mask_args args = read_mask(L);
   lac_tensor **y = bind_push_tensor(L);
   return bind_result(L, lac_mask(y, &args));
 }
 
 /* y = lac.mask_rows{w =, logit =, ids =, rng = | noise =, [bypass = true]} */
 static int l_mask_rows(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  lua_getfield(L, 1, "bypass");
-  const lac_mask_args args = {.w = bind_field_tensor(L, 1, "w", true),
-                              .logit = bind_field_tensor(L, 1, "logit", true),
-                              .rng = bind_field_rng(L, 1, "rng"),
-                              .noise = bind_field_tensor(L, 1, "noise", false),
-                              .bypass = lua_toboolean(L, 2)};
+  const lac_mask_args args = read_mask(L);
   lac_tensor *ids = bind_field_tensor(L, 1, "ids", true);
   lac_tensor **y = bind_push_tensor(L);
   return bind_result(L, lac_mask_rows(y, &args, ids));
