@@ -198,13 +198,14 @@ function UpDown:all_inputs(batch, seen, w, words)
   return add:reshape(steps * rows, 4 * self.cfg.hidden)
 end
 
--- The same for one step of `rows` rows.
-function UpDown:step_inputs(batch, seen, w, words)
-  local image
+-- The same for one step; `image`, what the image vectors give, where it was made before.
+function UpDown:step_inputs(batch, seen, w, words, image)
+  local rows = words:shape(1)
+  image = image or seen.fc:linear(w.att_fc)
   if batch.owners then
-    image = lac.embedding(seen.fc:linear(w.att_fc), batch.owners:slice(1, 1, words:shape(1)))
+    image = lac.embedding(image, batch.owners:slice(1, 1, rows))
   else
-    image = image_part(seen, w, words:shape(1) // seen.images)
+    image = image:repeat_rows(rows // seen.images)
   end
   return lac.linear {self.embed(words), w.att_word, bias = w.att_bias, add = image}
 end
@@ -219,13 +220,12 @@ end
 --   counts], the same for each word; members: i32 [images, captions of an image], ascending
 --
 -- and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
--- see forward_sampling
+-- see forward_stepwise
 -- @treturn tensor logits [words, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()
   local seen = self:encode(batch)
-  if batch.sampling and batch.sampling ~= 0 then return self:forward_sampling(batch, seen) end
-  if self:redraws() then return self:forward_redrawing(batch, seen) end
+  if self:redraws() or (batch.sampling or 0) ~= 0 then return self:forward_stepwise(batch, seen) end
   local counts, words = time_steps(batch)
   local prepared <close> = Prepared()
   local w = self:step_weights(prepared, as_it_is)
@@ -236,19 +236,6 @@ function UpDown:forward(batch)
     outputs[t], at = state.h2, at + rows
   end
   return self.logit(self.output_dropout(lac.concat(outputs, 1)))
-end
-
--- The same with weights that every step draws anew.
-function UpDown:forward_redrawing(batch, seen)
-  local counts, words = time_steps(batch)
-  local state, logits, at = zero_state(counts[1], self.cfg.hidden), {}, 1
-  for t, rows in ipairs(counts) do
-    local w = self:step_weights(as_it_is, as_it_is)
-    local add = self:step_inputs(batch, seen, w, words:slice(1, at, rows))
-    state, at = self:advance(seen, w, first_rows(state, rows), add), at + rows
-    logits[t] = self.logit(self.output_dropout(state.h2))
-  end
-  return lac.concat(logits, 1)
 end
 
 local function check_sampling(batch)
@@ -269,24 +256,27 @@ local function sample_words(given, logits, p, rng)
   return scope:keep((drawn + (given:to_f32() - drawn) * keeps):to_i32())
 end
 
--- Scheduled sampling: from the second step on, each caption is fed with probability batch.sampling a word drawn
--- from the scores of the step before, so the classifier runs inside the loop.
--- Bengio, Vinyals, Jaitly and Shazeer 2015, "Scheduled sampling for sequence prediction with recurrent neural
--- networks", section 2.4.
-function UpDown:forward_sampling(batch, seen)
-  check_sampling(batch)
+-- The same with everything inside the time loop: for weights that every step draws anew, and for scheduled sampling,
+-- where from the second step on each caption is fed with probability batch.sampling a word drawn from the scores of
+-- the step before. Bengio, Vinyals, Jaitly and Shazeer 2015, "Scheduled sampling for sequence prediction with
+-- recurrent neural networks", section 2.4.
+function UpDown:forward_stepwise(batch, seen)
+  local sampling = (batch.sampling or 0) ~= 0
+  if sampling then check_sampling(batch) end
   local counts, given = time_steps(batch)
-  local prepared <close> = Prepared()
-  local fixed = not self:redraws() and self:step_weights(prepared, prepared)
+  local fixed = not self:redraws() and self:step_weights(as_it_is, as_it_is)
+  local image = fixed and seen.fc:linear(fixed.att_fc)
   local words, at = given:slice(1, 1, counts[1]), counts[1] + 1
   local state, logits = zero_state(counts[1], self.cfg.hidden), {}
   for t, rows in ipairs(counts) do
     local w, following = fixed or self:step_weights(as_it_is, as_it_is), counts[t + 1]
-    state = self:advance(seen, w, first_rows(state, rows), self:step_inputs(batch, seen, w, words))
+    state = self:advance(seen, w, first_rows(state, rows), self:step_inputs(batch, seen, w, words, image))
     logits[t] = self.logit(self.output_dropout(state.h2))
     if following then
-      words = sample_words(given:slice(1, at, following), logits[t]:slice(1, 1, following), batch.sampling, batch.rng)
-      at = at + following
+      words, at = given:slice(1, at, following), at + following
+      if sampling then
+        words = sample_words(words, logits[t]:slice(1, 1, following), batch.sampling, batch.rng)
+      end
     end
   end
   return lac.concat(logits, 1)

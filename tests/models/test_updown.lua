@@ -123,9 +123,9 @@ end
 -- Note the words that a model is fed, step by step.
 local function listen(model)
   local fed = {}
-  function model:step_inputs(batch, seen, w, words)
+  function model:step_inputs(batch, seen, w, words, image)
     fed[#fed + 1] = words:totable()
-    return UpDown.step_inputs(self, batch, seen, w, words)
+    return UpDown.step_inputs(self, batch, seen, w, words, image)
   end
   return fed
 end
