@@ -1,4 +1,5 @@
 --- lacuna data: make a data file, look into one.
+local disk = require "core.disk"
 local bar = require "cli.bar"
 local build = require "data.build"
 local captions = require "data.captions"
@@ -97,11 +98,6 @@ local INFO = {
   arguments = {name = "DATA", min = 1, max = 1},
 }
 
-local function file_bytes(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:seek("end")
-end
-
 local function print_rows(rows)
   local width = 0
   for _, row in ipairs(rows) do width = math.max(width, #row[1]) end
@@ -125,7 +121,7 @@ function INFO.run(args)
     {"features", ("%d per region, %s%s"):format(dataset.width, dataset.dtype,
       dataset.fc_width ~= dataset.width and (", %d per image"):format(dataset.fc_width) or "")},
     {"boxes", dataset.has_boxes and "yes" or "no"},
-    {"file", ("%d bytes"):format(file_bytes(args[1]))},
+    {"file", ("%d bytes"):format(disk.size(args[1]))},
   }, 1, 6, #rows + 1, rows)
   print_rows(rows)
   local shown = 0

@@ -1,5 +1,6 @@
 --- lacuna eval: decode a split of a data file with models and score the captions, side by side.
 local lac = require "lac"
+local disk = require "core.disk"
 local checkpoint = require "train.checkpoint"
 local evaluate = require "train.evaluate"
 local native = require "cli.native"
@@ -25,11 +26,6 @@ local eval = {
   details = "Scores are those of lacuna score. Images per second include encoding, decoding and words. A model\n"
     .. "RUN/best.h5 is called by the name of its run.",
 }
-
-local function file_bytes(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:seek("end")
-end
 
 local function check_fit(path, found, dataset)
   local width = found.config.model.features
@@ -60,7 +56,7 @@ local function judge_model(path, dataset, judge, args)
   local sparsity = stats.of(found.model)
   found.model:close()
   return {name = path, rows = rows, scores = judge(rows), sparsity = sparsity.sparsity, nonzeros = sparsity.kept,
-          bytes = file_bytes(path), images_per_second = #rows / seconds}
+          bytes = disk.size(path), images_per_second = #rows / seconds}
 end
 
 local function majority_column(dataset, judge, args)

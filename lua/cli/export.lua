@@ -1,5 +1,6 @@
 --- lacuna export: a model file in another form, or as safetensors.
 local lac = require "lac"
+local disk = require "core.disk"
 local stats = require "prune.stats"
 local checkpoint = require "train.checkpoint"
 local storage = require "train.storage"
@@ -53,11 +54,6 @@ local function count_nonzeros(model)
   return count
 end
 
-local function size_of(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return (file:seek("end"))
-end
-
 function export.run(args)
   if not args.output then options.wrong("export needs --output FILE, the file to write") end
   local cfg, is_safetensors = choose(args)
@@ -71,7 +67,7 @@ function export.run(args)
   end
   local nonzeros = count_nonzeros(found.model)
   local what = is_safetensors and "safetensors" or cfg.form == "packed" and "packed " .. cfg.values or cfg.form
-  print(("%s: %s, %d non-zeros, %d bytes"):format(args.output, what, nonzeros, size_of(args.output)))
+  print(("%s: %s, %d non-zeros, %d bytes"):format(args.output, what, nonzeros, disk.size(args.output)))
 end
 
 return export

@@ -1,5 +1,6 @@
 --- lacuna info: what can compute here, or what is in a model file.
 local lac = require "lac"
+local disk = require "core.disk"
 local checkpoint = require "train.checkpoint"
 local sizes = require "train.sizes"
 local storage = require "train.storage"
@@ -103,11 +104,6 @@ local function print_table(lines)
   end
 end
 
-local function size_of(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return (file:seek("end"))
-end
-
 local function print_model(path)
   local file <close> = checkpoint.open(path)
   local found = checkpoint.read(file, path)
@@ -122,7 +118,7 @@ local function print_model(path)
   local total = cells_of(rows.total, sum)
   total[4] = ("%.2f %%"):format(100 * rows.total.sparsity)
   lines[#lines + 1] = total
-  print(("%s: %s, %d bytes"):format(path, found.config.model.name, size_of(path)))
+  print(("%s: %s, %d bytes"):format(path, found.config.model.name, disk.size(path)))
   print("  model       " .. settings(found.config.model))
   print("  decoding    " .. settings(found.config.decode))
   print("  vocabulary  " .. (found.vocab and found.vocab:size() .. " words" or "none") .. "\n")

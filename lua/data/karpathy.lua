@@ -1,6 +1,7 @@
 --- A source of a data file: captions in Karpathy's layout, features in a file per image.
 -- @module data.karpathy
 local lac = require "lac"
+local disk = require "core.disk"
 local annotations = require "data.annotations"
 local features = require "data.features"
 
@@ -8,18 +9,12 @@ local karpathy = {}
 
 local ENDINGS = {".npz", ".npy"}
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- The image's file in a folder: named by its id or by the picture's file name.
 local function find(folder, image)
   for _, name in ipairs {tostring(image.id), image.stem} do
     for _, ending in ipairs(ENDINGS) do
       local path = ("%s/%s%s"):format(folder, name, ending)
-      if not name:find("/", 1, true) and exists(path) then return path end -- never outside of the folder
+      if not name:find("/", 1, true) and disk.exists(path) then return path end -- never outside of the folder
     end
   end
 end

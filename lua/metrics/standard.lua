@@ -8,6 +8,17 @@ local standard = {}
 
 standard.NAMES = {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"}
 
+--- The scores of each metric by its short name; the last is the one that stands for it.
+standard.GROUPS = {bleu = {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"}, rouge = {"ROUGE_L"}, cider = {"CIDEr"}}
+
+--- The score that stands for a metric: "Bleu_4" for "bleu".
+-- @tparam string metric a key of GROUPS
+-- @treturn string
+function standard.main(metric)
+  local group = standard.GROUPS[metric]
+  return group[#group]
+end
+
 --- A score's name as papers print it: "BLEU-4".
 -- @tparam string key one of NAMES
 -- @treturn string

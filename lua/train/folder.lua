@@ -10,6 +10,7 @@
 --     result.json                            when the run is finished
 -- @module train.folder
 local lac = require "lac"
+local disk = require "core.disk"
 local class = require "core.class"
 
 local Folder = class("Folder")
@@ -25,9 +26,7 @@ function Folder:at(name)
 end
 
 function Folder:has(name)
-  local file = io.open(self:at(name), "rb")
-  if file then file:close() end
-  return file ~= nil
+  return disk.exists(self:at(name))
 end
 
 function Folder:read(name)

@@ -6,9 +6,11 @@
 --
 -- What may be a number or a schedule (optim.schedule) may be any function of progress, f(t, at).
 -- @module train.recipe
+local disk = require "core.disk"
 local config = require "core.config"
 local suggest = require "core.suggest"
 local sizes = require "train.every"
+local standard = require "metrics.standard"
 
 local recipe = {}
 
@@ -73,12 +75,6 @@ local function folder_of(path)
   return path:match("^(.*)/[^/]*$") or "."
 end
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- The file that `base = name` means in the recipe at path.
 local function find_base(name, path, installed)
   if type(name) ~= "string" then
@@ -88,7 +84,7 @@ local function find_base(name, path, installed)
   local tried = {}
   for _, folder in ipairs {here, here .. "/..", installed} do
     local file = folder .. "/" .. name:gsub("%.lua$", "") .. ".lua"
-    if exists(file) then return file end
+    if disk.exists(file) then return file end
     tried[#tried + 1] = file
   end
   error(("%s: there is no base recipe \"%s\"; looked for %s"):format(path, name, table.concat(tried, ", ")), 0)
@@ -236,21 +232,20 @@ local function check_stage(stage, i)
   return stage
 end
 
-local METRICS = {"bleu", "cider", "rouge"}
-
 local function check_eval(eval)
   sizes.parse(eval.every, "eval.every")
-  local known = {}
-  for _, name in ipairs(METRICS) do known[name] = true end
+  local known, names = standard.GROUPS, {}
+  for name in pairs(known) do names[#names + 1] = name end
+  table.sort(names)
   for _, name in ipairs(eval.metrics) do
     if not known[name] then
       error(('eval.metrics: there is no "%s"%s; there are %s'):format(tostring(name),
-        suggest.hint(tostring(name), METRICS), table.concat(METRICS, ", ")), 0)
+        suggest.hint(tostring(name), names), table.concat(names, ", ")), 0)
     end
   end
   if not known[eval.keep] then
-    error(('eval.keep: there is no metric "%s"%s; there are %s'):format(eval.keep, suggest.hint(eval.keep, METRICS),
-      table.concat(METRICS, ", ")), 0)
+    error(('eval.keep: there is no metric "%s"%s; there are %s'):format(eval.keep, suggest.hint(eval.keep, names),
+      table.concat(names, ", ")), 0)
   end
   for key, most in pairs {beam = 64, test_beam = 64, batch = 100000, length = 1000} do
     local value = eval[key]

@@ -19,8 +19,6 @@ local stats = require "prune.stats"
 
 local Run = class("Run")
 
-local METRICS = {bleu = {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"}, rouge = {"ROUGE_L"}, cider = {"CIDEr"}}
-local KEEP = {bleu = "Bleu_4", rouge = "ROUGE_L", cider = "CIDEr"}
 local EVENTS = "events.out.tfevents.lacuna"
 
 -- Building -------------------------------------------------------------------------------------------
@@ -153,7 +151,7 @@ end
 local function by_name(scores, metrics)
   local out = {}
   for _, metric in ipairs(metrics) do
-    for _, name in ipairs(METRICS[metric]) do out[name] = scores[name] end
+    for _, name in ipairs(standard.GROUPS[metric]) do out[name] = scores[name] end
   end
   return out
 end
@@ -165,10 +163,8 @@ function Run:keep_scores(split, width, step, rows, scores)
   self.folder:write_json(("%s/caption_%08d.json"):format(folder, step), rows)
   self.folder:write_json(("%s/score_%08d.json"):format(folder, step), scores)
   local names, cells = {}, {}
-  for _, metric in ipairs {"bleu", "rouge", "cider"} do
-    for _, name in ipairs(METRICS[metric]) do
-      names[#names + 1], cells[#cells + 1] = name, ("%.3f"):format(scores[name])
-    end
+  for i, name in ipairs(standard.NAMES) do
+    names[i], cells[i] = name, ("%.3f"):format(scores[name])
   end
   self.folder:add_row(folder .. "/scores.csv", "Step," .. table.concat(names, ","),
                       ("%08d,"):format(step) .. table.concat(cells, ","))
@@ -216,7 +212,7 @@ function Run:evaluate(step)
   local scores = self:score(self.model, "val", cfg.beam, step)
   if not scores then return false end
   local sparsity = stats.of(self.model)
-  local value, now = scores[KEEP[cfg.keep]], self.host.time()
+  local value, now = scores[standard.main(cfg.keep)], self.host.time()
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
   if self.pruner then self:log_masks(sparsity, step, now) end
   local reached = self:reached(sparsity)
@@ -236,7 +232,8 @@ end
 function Run:describe(scores)
   local words = {}
   for _, metric in ipairs(self.cfg.eval.metrics) do
-    words[#words + 1] = ("%s %.3f"):format(standard.label(KEEP[metric]), scores[KEEP[metric]])
+    local name = standard.main(metric)
+    words[#words + 1] = ("%s %.3f"):format(standard.label(name), scores[name])
   end
   return table.concat(words, ", ")
 end

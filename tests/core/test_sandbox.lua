@@ -144,7 +144,7 @@ function T.files_are_out_of_reach_through_lac_and_through_the_library()
   end
   prints("nil\tnil", "print(rawget(lac, 'hdf5'), rawget(require 'lac', 'zip'))")
   prints("false", "print((pcall(require, 'train.checkpoint')))")
-  for _, name in ipairs {"train.journal", "train.run", "data.annotations", "data.build", "data.captions",
+  for _, name in ipairs {"core.disk", "train.journal", "train.run", "data.annotations", "data.build", "data.captions",
                          "data.features", "data.karpathy"} do
     prints("false", ("print((pcall(require, '%s')))"):format(name))
   end
