@@ -1,5 +1,8 @@
 --- Masks of parameters: what a weight is multiplied by, element by element.
 --
+-- A fixed mask stays as it is during training; a pruning method may write new zeros and ones into `values`, and may
+-- set `dense_gradient`, after which dropped weights get the gradient of the weight that would stand in their place.
+--
 -- A mask belongs to a parameter (nn.param), never to a second copy of a model. It has `apply(value, rng)`, which
 -- gives the masked weight; `binary()`, the zeros and ones that evaluation uses, and `kept()`, how many are ones;
 -- `redraws(rng)`, whether each use in a time loop gets weights of its own; `state()`, what mask.load makes it of again;
@@ -17,8 +20,15 @@ function Fixed:init(values)
   self.values = values
 end
 
+-- What masking adds to a value; not recorded, so a gradient does not see the mask.
+local function difference(value, values)
+  local scope <close> = lac.scope()
+  return scope:keep(value * values - value)
+end
+
 function Fixed:apply(value)
-  return value * self.values
+  if not self.dense_gradient then return value * self.values end
+  return value + difference(value, self.values)
 end
 
 --- @treturn tensor new, of zeros and ones

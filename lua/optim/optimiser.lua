@@ -156,6 +156,24 @@ function Optimiser:step(lr)
   end
 end
 
+--- The state's tensors of a parameter.
+-- @tparam string name
+-- @treturn table name of the slot -> tensor, the live one; empty where the parameter is not known
+function Optimiser:slots_of(name)
+  for i, p in ipairs(self.params) do
+    if p.name == name then return self.slots[i] end
+  end
+  return {}
+end
+
+--- Forget what the steps so far have left: as new.
+function Optimiser:reset()
+  for i, slots in ipairs(self.slots) do
+    self.counts[i] = 0
+    for _, x in pairs(slots) do x:fill(0) end
+  end
+end
+
 --- What `load` takes, for a checkpoint.
 -- @treturn table {counts = {number, ...}, slots = {{name = tensor, ...}, ...}}, an item for each parameter in
 -- order; the tensors are the live ones

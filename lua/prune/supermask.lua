@@ -135,6 +135,11 @@ function Supermask:forecast(at)
   return {target = self.cfg.target, ["loss weight"] = self.cfg.weight * (1 - anneal_rate(at.step, at.steps))}
 end
 
+--- The share of zeros in the end.
+function Supermask:final_target()
+  return self.cfg.target
+end
+
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.
 -- @tparam nn.Module _ the model
 -- @tparam[opt] table at where the run is, see optim.schedule; needed where lr is a schedule

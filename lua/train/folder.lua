@@ -6,6 +6,7 @@
 --     log.jsonl, events.out.tfevents.lacuna  numbers over time
 --     val_beam_1/, test_beam_2/              captions and scores of each evaluation, scores.csv
 --     sparsity.csv                           per layer, of the pruned model
+--     init.h5, step_500.h5                   weights before training, and at the steps of save.keep
 --     last.h5, best.h5, best_sparse.h5       models; last.h5 holds all that resuming needs
 --     result.json                            when the run is finished
 -- @module train.folder

@@ -33,7 +33,10 @@ recipe.defaults = {
     metrics = {"bleu", "rouge", "cider"}, -- what is shown and logged
     keep = "cider", -- the best checkpoint is best by this
   },
-  save = {every = config.either("5 minutes", "number")}, -- besides every evaluation and the end
+  save = {
+    every = config.either("5 minutes", "number"), -- besides every evaluation and the end
+    keep = {}, -- steps whose weights stay in the run's folder, for lottery tickets
+  },
   log = {every = 25}, -- steps
 }
 
@@ -294,6 +297,11 @@ local function check(value, find)
     error(("log.every must be a whole number of steps >= 1, got %g"):format(cfg.log.every), 0)
   end
   sizes.parse(cfg.save.every, "save.every")
+  for _, step in ipairs(cfg.save.keep) do
+    if not math.tointeger(step) or step < 1 then
+      error(("save.keep is a list of steps, whole numbers >= 1; there is %s in it"):format(tostring(step)), 0)
+    end
+  end
   check_eval(cfg.eval)
   return cfg
 end

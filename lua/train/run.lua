@@ -9,6 +9,7 @@ local class = require "core.class"
 local Folder = require "train.folder"
 local Loop = require "train.loop"
 local checkpoint = require "train.checkpoint"
+local disk = require "core.disk"
 local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
 local journal = require "train.journal"
@@ -63,6 +64,27 @@ function Run:init(folder, cfg, host)
                     pruner = self.pruner, clock = host.clock, hooks = self:hooks()}
 end
 
+-- Values and masks in a model file of another run, for pruning methods: {values =, masks =}, name -> tensor of the
+-- current scope. Without a name it is the run's best model.
+local function starting_point(path, name)
+  local folder = Folder(path)
+  name = name or folder:has "best.h5" and "best.h5" or "last.h5"
+  if not folder:has(name) then
+    error(("prune.start: %s"):format(not disk.exists(path) and "there is no folder " .. path
+      or name:find("^step_") and ("the run in %s has kept no weights of step %s; save.keep is the list of steps whose "
+        .. "weights stay"):format(path, name:match "%d+")
+      or ("there is no %s in %s, so it is no folder of a run"):format(name, path)), 0)
+  end
+  local found = checkpoint.load(folder:at(name))
+  local values, masks = {}, {}
+  for _, p in ipairs(found.model:parameters()) do
+    values[p.name] = p.param.value:clone()
+    masks[p.name] = p.param.mask and p.param.mask:binary()
+  end
+  found.model:close()
+  return {values = values, masks = masks}
+end
+
 function Run:hooks()
   return {
     log = function(record) self:log(record) end,
@@ -70,6 +92,8 @@ function Run:hooks()
     save = function() self:save() end,
     stop = self.host.stop,
     progress = function(step) self.host.progress:update(step, self.shown) end,
+    keep = function(step) self:keep(("step_%d.h5"):format(step)) end,
+    start = starting_point,
   }
 end
 
@@ -79,6 +103,14 @@ function Run:contents(form)
   local length = self.cfg.eval.length or self.dataset.length
   return {model = self.model, vocab = self.dataset.vocab, form = form,
           config = {model = self.model_config, decode = {length = length}}}
+end
+
+--- Keep the weights of this moment, dense.
+-- @tparam string name of the file
+function Run:keep(name)
+  local contents = self:contents("masked")
+  self.model:eval()
+  checkpoint.save(self.folder:at(name), contents)
 end
 
 --- Write last.h5: everything that resuming needs.
@@ -186,7 +218,8 @@ end
 
 -- Whether a checkpoint may count as best: as many weights left as the target asks for, within 5 %.
 function Run:reached(sparsity)
-  return not self.pruner or stats.reached(sparsity.sparsity, self.cfg.prune.target)
+  local target = self.pruner and self.pruner:final_target()
+  return not target or stats.reached(sparsity.sparsity, target)
 end
 
 -- Sparsity of every layer, and the mean of all masks as they are: of logits where these are trained.
@@ -215,8 +248,8 @@ function Run:evaluate(step)
   local value, now = scores[standard.main(cfg.keep)], self.host.time()
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
   if self.pruner then self:log_masks(sparsity, step, now) end
-  local reached = self:reached(sparsity)
-  local better = reached and value > self.best.score
+  local better = self.pruner and self.pruner.judge and self.pruner:judge(value)
+  if better == nil then better = self:reached(sparsity) and value > self.best.score end
   self.journal:write {step = step, val = by_name(scores, cfg.metrics), sparsity = sparsity.sparsity, best = better,
                       time = now}
   self.host.progress:note(("step %d: %s%s%s"):format(step, self:describe(scores),
@@ -255,7 +288,7 @@ function Run:export()
   if source == "last" then
     local now = stats.of(self.model).sparsity
     self.host.print(("no evaluation found the sparsity within 5 %% of the target's weights (%.2f %%, it ended at "
-      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * self.cfg.prune.target, 100 * now))
+      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * self.pruner:final_target(), 100 * now))
   end
   local found = checkpoint.load(self.folder:at(source .. ".h5"))
   fix(found.model)
@@ -264,6 +297,13 @@ function Run:export()
     {model = found.model, config = found.config, vocab = found.vocab, form = "packed"})
   found.model:close()
   return source .. "_sparse.h5"
+end
+
+--- Before the first step of a new run: its first weights are kept, then the pruning method may do what it does ahead
+-- of training.
+function Run:begin()
+  self:keep "init.h5"
+  self.loop:begin()
 end
 
 --- Train from the current position, export, evaluate the test split.
@@ -333,6 +373,7 @@ function Run.start(path, sources, how, host)
   local lock = lac.files.lock(folder:at "lock")
   local run = Run(folder, cfg, host)
   run.lock = lock
+  run:begin()
   folder:keep_recipe(sources)
   folder:write_json("device.json", host.device())
   cfg.model = run.model_config
@@ -365,7 +406,12 @@ function Run.resume(path, how, host)
   local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
   local run = Run(folder, cfg, host)
   run.lock = lock
-  if folder:has "last.h5" then run:open_logs(run:restore()) else run:open_logs() end
+  if folder:has "last.h5" then
+    run:open_logs(run:restore())
+  else
+    run:begin()
+    run:open_logs()
+  end
   return run
 end
 
