@@ -40,6 +40,7 @@ end
 -- @tparam table cfg resolved, see train.recipe
 -- @treturn table dataset, model, optimiser, pruner, with close()
 function Run.build(cfg)
+  lac.device.info() -- a device that cannot be had is no fault of the data file
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
