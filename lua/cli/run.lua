@@ -1,4 +1,5 @@
 --- lacuna run: a recipe that trains, or any Lua script with `lac` and the library's modules.
+local disk = require "core.disk"
 local native = require "cli.native"
 local options = require "cli.options"
 local recipes = require "cli.recipes"
@@ -26,12 +27,7 @@ local run = {
 
 local function read_script(path)
   if path == "-" then return io.read("a"), "=stdin" end
-  local file, why = io.open(path, "rb")
-  if not file then error("cannot open the script " .. why, 0) end
-  local text, failed = file:read("a")
-  file:close()
-  if not text then error(("cannot read the script %s: %s"):format(path, failed), 0) end
-  return text, "@" .. path
+  return disk.read(path, "the script"), "@" .. path
 end
 
 local function globals(args)
@@ -46,9 +42,7 @@ local function choose_folder(path)
   name = "runs/" .. name:gsub("^%.+/", ""):gsub("/", "-")
   local folder, n = name, 1
   while true do
-    local taken = io.open(folder .. "/config.json", "rb")
-    if not taken then return folder end
-    taken:close()
+    if not disk.exists(folder .. "/config.json") then return folder end
     n = n + 1
     folder = ("%s-%d"):format(name, n)
   end

@@ -20,8 +20,8 @@ function layout.parse(text, name)
   if keep then
     keep, of = math.tointeger(tonumber(keep)), math.tointeger(tonumber(of))
     if keep and of and keep >= 1 and keep < of and of <= 1024 then return {kind = "groups", keep = keep, of = of} end
-    blame(('%s.layout: "%s" keeps none or all of its weights, or is too long; N:M needs 1 <= N < M <= 1024'):format(name,
-      text))
+    blame(('%s.layout: "%s" keeps none or all of its weights, or is too long; N:M needs 1 <= N < M <= 1024'):format(
+      name, text))
   end
   local rows, columns = text:match("^(%d+)x(%d+)$")
   rows, columns = math.tointeger(tonumber(rows)), math.tointeger(tonumber(columns))
@@ -41,8 +41,8 @@ function layout.check(how, part, name)
   local shape = part.shape
   local width = shape[#shape]
   if how.kind == "groups" and width % how.of ~= 0 then
-    blame(('%s.layout: the rows of %s have %d weights, which is no multiple of %d, so "%d:%d" does not fit; freeze it or '
-      .. 'choose another layout'):format(name, part.name, width, how.of, how.keep, how.of))
+    blame(('%s.layout: the rows of %s have %d weights, which is no multiple of %d, so "%d:%d" does not fit; freeze it '
+      .. 'or choose another layout'):format(name, part.name, width, how.of, how.keep, how.of))
   end
   if how.kind == "blocks" and (#shape ~= 2 or shape[1] % how.rows ~= 0 or width % how.columns ~= 0) then
     blame(('%s.layout: %s is [%s], which does not divide into blocks of %dx%d; freeze it or choose another layout')

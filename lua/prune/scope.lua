@@ -3,9 +3,9 @@
 -- * "global": one ranking over all tensors (class-blind)
 -- * "layer": each tensor by itself, all with the same share (class-uniform)
 -- * "er", "erk": each tensor by itself; the share that stays is proportional to (out + in) / (out in), and for
---   convolutions with erk (out + in + height + width) / (out in height width); tensors that would keep more than all
---   stay dense. Mocanu et al. 2018, "Scalable training of artificial neural networks with adaptive sparse connectivity",
---   equation 2; Evci et al. 2020, "Rigging the lottery", section 3.
+--   convolutions with erk (out + in + height + width) / (out in height width); a tensor that would keep more than
+--   all of its weights stays dense. Mocanu et al. 2018, "Scalable training of artificial neural networks with
+--   adaptive sparse connectivity", equation 2; Evci et al. 2020, "Rigging the lottery", section 3.
 -- * {["core.*"] = 0.9, ...}: each tensor that a pattern matches (core.select) by itself, to that share at the end
 --
 -- A number of zeros is the floor of share times size.

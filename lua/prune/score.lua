@@ -29,7 +29,7 @@ local Criterion = require "prune.criterion"
 local Gate = require "prune.gate"
 local Timing = require "prune.timing"
 local layout = require "prune.layout"
-local scope = require "prune.scope"
+local share_out = require "prune.scope"
 local select = require "core.select"
 
 local score = {}
@@ -128,7 +128,7 @@ function Score:init(cfg, kind)
   check_choice(name, "masks", cfg.masks, {"score", "start"})
   check_numbers(cfg, name)
   self.layout = layout.parse(cfg.layout, name)
-  scope.check(cfg.scope, name)
+  share_out.check(cfg.scope, name)
   check_together(cfg, name, self.layout)
   self.score = Criterion(cfg.score, name .. ".score")
   self.accumulate = cfg.accumulate and Criterion(cfg.accumulate, name .. ".accumulate")
@@ -157,7 +157,7 @@ end
 -- Who is ranked with whom for a sparsity, and how many go.
 function Score:groups(sparsity)
   local share = type(self.cfg.scope) == "table" and sparsity or self:share(sparsity)
-  return scope.groups(self.cfg.scope, self.active, share, self.name)
+  return share_out.groups(self.cfg.scope, self.active, share, self.name)
 end
 
 local function percent(x)
@@ -192,7 +192,7 @@ function Score:attach(model)
   for _, part in ipairs(list) do table.insert(frozen[part.name] and self.frozen or self.active, part) end
   if #self.active == 0 then blame(self.name .. ".freeze: all tensors are frozen; nothing would be pruned") end
   for _, part in ipairs(self.active) do layout.check(self.layout, part, self.name) end
-  if type(self.cfg.scope) == "table" then scope.groups(self.cfg.scope, self.active, 1, self.name) end
+  if type(self.cfg.scope) == "table" then share_out.groups(self.cfg.scope, self.active, 1, self.name) end
   self:check_reachable()
   for _, part in ipairs(self.active) do
     part.param:set_mask(lac.zeros(part.shape):fill(1))
@@ -286,7 +286,7 @@ end
 
 -- Make the masks for a sparsity from the weights as they are.
 function Score:prune(sparsity)
-  local guard <close> = lac.scope()
+  local scope <close> = lac.scope()
   local scores = self:scores()
   if self.layout.kind == "groups" then
     local how = self.layout
@@ -302,7 +302,7 @@ end
 
 -- Move the zeros: drop a share of the weights that are left, take as many others back, with the value 0.
 function Score:exchange(sparsity, share)
-  local guard <close> = lac.scope()
+  local scope <close> = lac.scope()
   local scores, worth, before = {}, {}, {}
   for _, part in ipairs(self.active) do
     before[part] = part.param.mask.values:clone()
@@ -334,7 +334,9 @@ end
 function Score:forget_dropped(part, before)
   local w = part.param.value
   lac.map("m == 0 ? 0 : w", {m = before, w = w}, w)
-  for _, slot in pairs(self.optimiser:slots_of(part.name)) do lac.map("m == 0 ? 0 : w", {m = before, w = slot}, slot) end
+  for _, slot in pairs(self.optimiser:slots_of(part.name)) do
+    lac.map("m == 0 ? 0 : w", {m = before, w = slot}, slot)
+  end
 end
 
 -- Before training ----------------------------------------------------------------------------------------
@@ -379,7 +381,7 @@ function Score:look_at_data(run)
 end
 
 function Score:add_up()
-  local guard <close> = lac.scope()
+  local scope <close> = lac.scope()
   for _, part in ipairs(self.active) do self:evaluate(self.accumulate, part, part.s) end
 end
 
@@ -426,7 +428,7 @@ function Score:begin(run)
   local at = {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
   self.timing:check(at)
   if cfg.start then
-    local guard <close> = lac.scope()
+    local scope <close> = lac.scope()
     if cfg.rewind then self:rewind_values(run) end -- whether it is there, before anything else
     self:begin_with(run)
   end
@@ -451,7 +453,7 @@ function Score:prune_first(run, target)
   self.rng = run.rng:fork("prune")
   self:prune(target)
   self.score = own
-  local guard <close> = lac.scope()
+  local scope <close> = lac.scope()
   for _, part in ipairs(self.active) do self:forget_dropped(part, part.param.mask.values) end
 end
 
@@ -504,7 +506,7 @@ function Score:before_step(_, at, optimiser)
     self:change(at)
     if self.regrow then return true end
   end
-  local guard <close> = lac.scope()
+  local scope <close> = lac.scope()
   for _, part in ipairs(self.active) do
     local g = part.param.value:grad()
     if g then lac.map("g * m", {g = g, m = part.param.mask.values}, g) end
@@ -569,7 +571,7 @@ function Score:final_target()
   if self.cfg.masks == "start" then return nil end
   local active = size_of(self.active)
   if type(self.cfg.scope) == "table" then
-    return scope.share(self.cfg.scope, self.active, self.name) * active / self.size
+    return share_out.share(self.cfg.scope, self.active, self.name) * active / self.size
   end
   if self.layout.kind == "groups" then return self.cfg.target * active / self.size end
   return self:share(self.timing:final()) * active / self.size

@@ -31,12 +31,7 @@ function Folder:has(name)
 end
 
 function Folder:read(name)
-  local file, why = io.open(self:at(name), "rb")
-  if not file then error("cannot open " .. why, 0) end
-  local text, failed = file:read("a")
-  file:close()
-  if not text then error(("cannot read %s: %s"):format(self:at(name), failed), 0) end
-  return text
+  return disk.read(self:at(name))
 end
 
 --- Write a text: a reader sees the old or the new, never half.
@@ -50,10 +45,8 @@ end
 
 --- The value in a JSON file of the folder.
 function Folder:read_json(name)
-  local good, value = pcall(lac.json.decode, self:read(name))
-  if not good or type(value) ~= "table" then
-    error(("%s is not readable as JSON: %s"):format(self:at(name), tostring(value):gsub("^.-json: ", "")), 0)
-  end
+  local value = disk.read_json(self:at(name))
+  if type(value) ~= "table" then error(("%s: holds no JSON object"):format(self:at(name)), 0) end
   return value
 end
 

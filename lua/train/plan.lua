@@ -18,10 +18,8 @@ local function timeline(cfg, loop, points)
                    lr = schedule.at(cfg.optim.lr, at, "optim.lr"),
                    sampling = schedule.at(stage.cfg.sampling, at, "sampling")}
       if loop.pruner and loop.pruner.forecast then
-        for name, value in pairs(loop.pruner:forecast {step = step - 1, steps = stage.steps, epoch = at.epoch, epoch_steps = at.epoch_steps,
-                                                    stage = at.stage, round = at.round}) do
-          row[name] = value
-        end
+        at.step = step - 1
+        for name, value in pairs(loop.pruner:forecast(at)) do row[name] = value end
       end
       rows[#rows + 1] = row
     end

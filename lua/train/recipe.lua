@@ -93,15 +93,6 @@ local function find_base(name, path, installed)
   error(("%s: there is no base recipe \"%s\"; looked for %s"):format(path, name, table.concat(tried, ", ")), 0)
 end
 
-local function read_file(path)
-  local file, why = io.open(path, "rb")
-  if not file then error("cannot open the recipe " .. why, 0) end
-  local text, failed = file:read("a")
-  file:close()
-  if not text then error(("cannot read the recipe %s: %s"):format(path, failed), 0) end
-  return text
-end
-
 -- A table within itself, or nearly so.
 local function check_depth(value, path, depth)
   if type(value) ~= "table" then return end
@@ -132,7 +123,7 @@ function recipe.sources(first, how)
   while source do
     if seen[source.path] then error(("%s: the bases go in a circle"):format(source.path), 0) end
     seen[source.path] = true
-    source.text = source.text or read_file(source.path)
+    source.text = source.text or disk.read(source.path, "the recipe")
     source.value = source.value or evaluate(source, how.compile)
     list[#list + 1] = source
     local base = source.value.base

@@ -287,9 +287,9 @@ function Run:export()
   local source = self.best.step > 0 and "best" or "last"
   if not self.pruner then return source .. ".h5" end
   if source == "last" then
-    local now = stats.of(self.model).sparsity
+    local now, target = stats.of(self.model).sparsity, self.pruner:final_target() or 0
     self.host.print(("no evaluation found the sparsity within 5 %% of the target's weights (%.2f %%, it ended at "
-      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * self.pruner:final_target(), 100 * now))
+      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * target, 100 * now))
   end
   local found = checkpoint.load(self.folder:at(source .. ".h5"))
   fix(found.model)

@@ -59,8 +59,8 @@ function T.frozen_tensors_stay_whole_and_take_no_part()
   local file <close> = golden.open "prune_magnitude.h5"
   for _, kind in ipairs {"blind", "uniform"} do
     local model = bare(golden.group(file, "weights"))
-    local pruner = method("magnitude", {target = 0.8, scope = SCOPES["mag_" .. kind], rounds = 0, of = "active",
-                                        freeze = {"layer2.*"}})
+    local scope = SCOPES["mag_" .. kind]
+    local pruner = method("magnitude", {target = 0.8, scope = scope, rounds = 0, of = "active", freeze = {"layer2.*"}})
     pruner:attach(model)
     pruner:begin(view())
     check_masks(model, file, ("mag_%s_freeze_layer2/0.8"):format(kind))
