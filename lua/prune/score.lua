@@ -42,7 +42,7 @@ score.defaults = {
   score = config.either("fabs(w)", "function"),
   scope = config.either("global", "table"),
   layout = "weights", -- or "N:M" or "RxC", see prune.layout
-  first = config.either(0, "string"), -- update, in steps ("1 epoch", "10 %")
+  first = config.optional("number", "string"), -- update, in steps ("1 epoch", "10 %"); after `every`, or 0, unless given
   last = config.optional("number", "string"), -- the end unless given
   every = config.optional("number", "string"), -- the first update is the only one unless given
   least = 0, -- updates after the first, for which a longer `every` is shortened
@@ -437,7 +437,7 @@ function Score:begin(run)
     for _, part in ipairs(self.active) do part.w0 = part.param.value:clone() end
   end
   if cfg.masks == "score" and not self.gate then
-    if self.regrow or not cfg.every and cfg.first == 0 and (cfg.rounds == 0 or cfg.start) then
+    if self.regrow or not cfg.every and (cfg.rounds == 0 or cfg.start) then
       self:prune_first(run, self.timing:target(at))
     elseif cfg.every and self.timing:due(at) then
       self:prune_before(run, self.timing:target(at))

@@ -250,7 +250,9 @@ function Run:evaluate(step)
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
   if self.pruner then self:log_masks(sparsity, step, now) end
   local better = self.pruner and self.pruner.judge and self.pruner:judge(value)
-  if better == nil then better = self:reached(sparsity) and value > self.best.score end
+  if better == nil then
+    better = self:reached(sparsity) and (self.best.step == 0 or value > self.best.score)
+  end
   self.journal:write {step = step, val = by_name(scores, cfg.metrics), sparsity = sparsity.sparsity, best = better,
                       time = now}
   self.host.progress:note(("step %d: %s%s%s"):format(step, self:describe(scores),
