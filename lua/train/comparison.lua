@@ -219,7 +219,7 @@ local function caption(table_, marked)
       or "the standard deviation over seeds (half the range where there are two)")
   end
   if marked then text[#text + 1] = '"at" gives the sparsity reached where it is not the one asked for' end
-  if table_.without > 0 then text[#text + 1] = ("%d runs without a test split are left out"):format(table_.without) end
+  if table_.without > 0 then text[#text + 1] = ("Left out for want of test scores: %d"):format(table_.without) end
   return table.concat(text, ". ") .. "."
 end
 

@@ -126,6 +126,13 @@ local function without(words, drop)
   return out
 end
 
+-- The overrides of the dense run: it is one, whatever it was to be pruned with.
+local function as_dense(words)
+  local out = without(words, is_prune)
+  table.insert(out, 1, "prune=false")
+  return sorted(out)
+end
+
 -- Every combination; the last axis changes fastest.
 local function combinations(axes)
   local list, count = {{}}, 1
@@ -212,12 +219,9 @@ end
 -- Add the point of these overrides, those that it needs before it; returns its name.
 function Points:add(words, above)
   words = sorted(words)
+  if words[1] == "prune=false" then words = as_dense(words) end
   local value = recipe.merged(self.sources, how_with(self.how, words))
-  if not value.prune then
-    words = without(words, is_prune)
-    words[#words + 1] = "prune=false"
-    words = sorted(words)
-  end
+  if not value.prune then words = as_dense(words) end
   local name = grid.name(self.recipe, words)
   if above[name] then error(("the run %s would have to start from itself"):format(name), 0) end
   if self.known[name] then return name end
