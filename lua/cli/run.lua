@@ -2,6 +2,7 @@
 local disk = require "core.disk"
 local native = require "cli.native"
 local options = require "cli.options"
+local recipe = require "train.recipe"
 local recipes = require "cli.recipes"
 
 local run = {
@@ -38,8 +39,7 @@ end
 
 -- runs/ucm-updown for recipes/ucm/updown.lua, with a number where that is taken.
 local function choose_folder(path)
-  local name = path:gsub("%.lua$", ""):match("([^/]+/[^/]+)$") or path:gsub("%.lua$", "")
-  name = "runs/" .. name:gsub("^%.+/", ""):gsub("/", "-")
+  local name = "runs/" .. recipe.name_of(path)
   local folder, n = name, 1
   while true do
     if not disk.exists(folder .. "/config.json") then return folder end
@@ -49,7 +49,7 @@ local function choose_folder(path)
 end
 
 local function train(args, how, source)
-  local recipe, Run = require "train.recipe", require "train.run"
+  local Run = require "train.run"
   local sources = recipe.sources(source, how)
   local folder = args.out or choose_folder(source.path)
   local started = Run.start(folder, sources, how, recipes.host())

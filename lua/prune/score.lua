@@ -42,7 +42,7 @@ score.defaults = {
   score = config.either("fabs(w)", "function"),
   scope = config.either("global", "table"),
   layout = "weights", -- or "N:M" or "RxC", see prune.layout
-  first = config.either(0, "string"), -- update, in steps ("1 epoch", "10 %")
+  first = config.optional("number", "string"), -- update, in steps ("1 epoch", "10 %"); after `every`, or 0, unless given
   last = config.optional("number", "string"), -- the end unless given
   every = config.optional("number", "string"), -- the first update is the only one unless given
   least = 0, -- updates after the first, for which a longer `every` is shortened
@@ -437,9 +437,9 @@ function Score:begin(run)
     for _, part in ipairs(self.active) do part.w0 = part.param.value:clone() end
   end
   if cfg.masks == "score" and not self.gate then
-    if self.regrow or not cfg.every and cfg.first == 0 and (cfg.rounds == 0 or cfg.start) then
+    if self.regrow or not self:has_times() and (cfg.rounds == 0 or cfg.start) then
       self:prune_first(run, self.timing:target(at))
-    elseif cfg.every and self.timing:due(at) then
+    elseif self:has_times() and self.timing:due(at) then
       self:prune_before(run, self.timing:target(at))
     end
   end
@@ -471,10 +471,15 @@ local function needs_gradient(self, at)
   return self.score:uses("g") or self.regrow ~= nil and self.regrow:uses("g")
 end
 
+-- Whether updates lie within training.
+function Score:has_times()
+  return self.cfg.every ~= nil or (self.cfg.first or 0) ~= 0
+end
+
 -- Whether masks change with this step.
 function Score:due(at)
   if self.gate then return self.gate.pending end
-  return self.cfg.every ~= nil and self.cfg.masks == "score" and self.round == 0 and (at.stage or 1) == 1
+  return self:has_times() and self.cfg.masks == "score" and self.round == 0 and (at.stage or 1) == 1
     and self.timing:due(at)
 end
 
@@ -527,7 +532,7 @@ end
 -- @tparam integer round rounds done
 function Score:round_end(run, round)
   self.optimiser, self.round = run.optimiser, round
-  if not self.cfg.every then
+  if not self:has_times() then
     local done = self.cfg.start and round + 1 or round
     self:prune_before(run, on_the_way(self.timing:final(), done, self:prunings()))
   end
@@ -557,7 +562,7 @@ end
 function Score:forecast(at)
   if self.gate or self.cfg.masks == "start" then return {} end
   local round = at.round or 0
-  if not self.cfg.every then
+  if not self:has_times() then
     local done = round + (self.cfg.start and 1 or 0)
     if self.cfg.rounds == 0 then done = 1 end
     return {target = done > 0 and on_the_way(self.timing:final(), done, self:prunings()) or 0}

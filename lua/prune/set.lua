@@ -3,5 +3,5 @@
 -- the same share each time; here the share falls along a cosine, as in RigL.
 -- @module prune.set
 return require "prune.preset" ("prune.set", {
-  score = "fabs(w)", regrow = "u", scope = "er", fraction = 0.3, first = "1 epoch", every = "1 epoch", least = 10,
+  score = "fabs(w)", regrow = "u", scope = "er", fraction = 0.3, every = "1 epoch", least = 10,
 })

@@ -2,7 +2,8 @@
 --
 -- Updates lie on a grid: first, first + every, ... up to last, in completed steps of the first stage. A target that is
 -- a number is approached along a polynomial over that grid, from `initial` at the first update to the target at the
--- last; one that is a function of progress is asked at each update. Without `every` there is one update, at `first`.
+-- last; one that is a function of progress is asked at each update. Where `first` is not given it is one period.
+-- Without `every` there is one update, at `first`, or before training.
 --
 -- Zhu and Gupta 2017, "To prune, or not to prune", equation 1 (power 3); the grid is the one of Tan, Chan and Chuah's
 -- program: n = floor((last - first) / every) updates after the first.
@@ -49,11 +50,12 @@ end
 -- The grid in the stage that `at` lies in.
 function Timing:grid(at)
   local cfg = self.cfg
-  local first = steps_of(cfg.first, at, self.name .. ": first")
-  if not cfg.every then return {first = first, period = 1, last = first} end
+  local first = cfg.first and steps_of(cfg.first, at, self.name .. ": first")
+  if not cfg.every then return {first = first or 0, period = 1, last = first or 0} end
   local period = math.max(1, steps_of(cfg.every, at, self.name .. ": every"))
   local last = cfg.last and steps_of(cfg.last, at, self.name .. ": last") or at.steps
-  if cfg.least > 0 then period = math.min(period, math.max(1, (last - first) // cfg.least)) end
+  if cfg.least > 0 then period = math.min(period, math.max(1, (last - (first or 0)) // cfg.least)) end
+  first = first or period
   local count = math.max(0, (last - first) // period)
   return {first = first, period = period, last = first + period * count}
 end

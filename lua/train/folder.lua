@@ -50,6 +50,18 @@ function Folder:read_json(name)
   return value
 end
 
+--- The overrides that the run was started with.
+-- @treturn table list of "key=value"
+function Folder:overrides()
+  local overrides = self:read_json("config.json").overrides
+  for i, word in pairs(type(overrides) == "table" and overrides or {false}) do
+    if math.type(i) ~= "integer" or type(word) ~= "string" then
+      error(self:at "config.json" .. ": overrides must be a list of texts", 0)
+    end
+  end
+  return overrides
+end
+
 --- Add a line to a table in a text file, with a heading where the file is new; lines that begin with the same field
 -- (a step done again after a resume) are replaced.
 function Folder:add_row(name, heading, row)

@@ -170,14 +170,24 @@ local function set(part, keys, value, word)
   part[last] = value
 end
 
+--- The key of an override and what is written behind "=".
+-- @tparam string word
+-- @treturn string
+-- @treturn string
+-- @raise for a word that is none
+function recipe.split(word)
+  local key, text = word:match("^([%a_][%w_.]*)=(.*)$")
+  if not key then
+    error(("%s: an override is written key=value, as in optim.lr=0.001%s"):format(word,
+      word:find("^%-%-") and "; options come before the recipe" or ""), 0)
+  end
+  if key == "base" then error(word .. ": the base is the recipe's own", 0) end
+  return key, text
+end
+
 local function override(value, words, compile)
   for _, word in ipairs(words) do
-    local key, text = word:match("^([%a_][%w_.]*)=(.*)$")
-    if not key then
-      error(("%s: an override is written key=value, as in optim.lr=0.001%s"):format(word,
-        word:find("^%-%-") and "; options come before the recipe" or ""), 0)
-    end
-    if key == "base" then error(word .. ": the base is the recipe's own", 0) end
+    local key, text = recipe.split(word)
     local keys = {}
     for name in key:gmatch("[^.]+") do keys[#keys + 1] = name end
     set(value, keys, read_value(text, word, compile), word)
@@ -315,6 +325,30 @@ local function guarded(value, guard)
   return value
 end
 
+-- What fn gives; an error names the recipe.
+local function named(sources, fn)
+  local good, result = pcall(fn)
+  if good then return result end
+  if type(result) == "string" then
+    result = result:gsub("^[^:]+%.lua:%d+: ", ""):gsub("^recipe: ", ""):gsub("^recipe%.", "")
+    result = sources[1].path .. ": " .. result
+  end
+  error(result, 0)
+end
+
+--- What texts and overrides say, before it is checked and completed.
+-- @tparam table sources from recipe.sources or recipe.again
+-- @tparam table how compile; overrides = list of "key=value"
+-- @treturn table
+function recipe.merged(sources, how)
+  return named(sources, function()
+    local value = {}
+    for i = #sources, 1, -1 do value = lay(value, sources[i].value, recipe.defaults) end
+    override(value, how.overrides or {}, how.compile)
+    return value
+  end)
+end
+
 --- One configuration of texts and overrides, checked and complete.
 -- @tparam table sources from recipe.sources or recipe.again
 -- @tparam table how compile; overrides = list of "key=value"; find = function(folder, name) -> module or nil, without
@@ -322,20 +356,18 @@ end
 -- @treturn table cfg
 -- @raise the recipe's file, the key, and what is wrong
 function recipe.resolve(sources, how)
-  local value = {}
-  for i = #sources, 1, -1 do value = lay(value, sources[i].value, recipe.defaults) end
-  local good, cfg = pcall(function()
-    override(value, how.overrides or {}, how.compile)
-    return check(value, how.find)
-  end)
-  if not good then
-    if type(cfg) == "string" then
-      cfg = cfg:gsub("^[^:]+%.lua:%d+: ", ""):gsub("^recipe: ", ""):gsub("^recipe%.", "")
-      cfg = sources[1].path .. ": " .. cfg
-    end
-    error(cfg, 0)
-  end
+  local value = recipe.merged(sources, how)
+  local cfg = named(sources, function() return check(value, how.find) end)
   return guarded(cfg, how.guard or function(fn) return fn end)
+end
+
+--- A name for what is made of a recipe: "ucm-updown" for recipes/ucm/updown.lua.
+-- @tparam string path
+-- @treturn string
+function recipe.name_of(path)
+  local name = path:gsub("%.lua$", "")
+  name = (name:match("([^/]+/[^/]+)$") or name):gsub("^%.*/", ""):gsub("/", "-")
+  return name
 end
 
 return recipe

@@ -251,7 +251,9 @@ function Run:evaluate(step)
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
   if self.pruner then self:log_masks(sparsity, step, now) end
   local better = self.pruner and self.pruner.judge and self.pruner:judge(value)
-  if better == nil then better = self:reached(sparsity) and value > self.best.score end
+  if better == nil then
+    better = self:reached(sparsity) and (self.best.step == 0 or value > self.best.score)
+  end
   self.journal:write {step = step, val = by_name(scores, cfg.metrics), sparsity = sparsity.sparsity, best = better,
                       time = now}
   self.host.progress:note(("step %d: %s%s%s"):format(step, self:describe(scores),
@@ -336,6 +338,7 @@ function Run:close()
   self.optimiser:close()
   self.model:close()
   self.dataset:close()
+  if self.lock then self.lock:close() end
 end
 
 --- What a recipe builds, without a folder: for plans and measurements.
@@ -358,6 +361,13 @@ local function plain(value)
   return out
 end
 
+local function check_is_new(folder)
+  if folder:has "config.json" then
+    error(("%s is a run already; lacuna resume %s goes on with it, --out FOLDER chooses another place"):format(
+      folder.path, folder.path), 0)
+  end
+end
+
 --- Begin a run in a new folder.
 -- @tparam string path of the folder
 -- @tparam table sources of the recipe, see train.recipe
@@ -367,12 +377,10 @@ end
 function Run.start(path, sources, how, host)
   local cfg = recipe.resolve(sources, how)
   local folder = Folder(path)
-  if folder:has "config.json" then
-    error(("%s is a run already; lacuna resume %s goes on with it, --out FOLDER chooses another place"):format(path,
-      path), 0)
-  end
+  check_is_new(folder)
   lac.files.make_folder(path)
   local lock = lac.files.lock(folder:at "lock")
+  check_is_new(folder) -- another process may have begun, and even finished, in between
   local run = Run(folder, cfg, host)
   run.lock = lock
   run:begin()
@@ -397,13 +405,9 @@ function Run.resume(path, how, host)
   end
   if folder:has "result.json" then return nil end
   local lock = lac.files.lock(folder:at "lock")
+  if folder:has "result.json" then return nil end -- finished by another process in between
   folder:tidy(host.list(path))
-  local overrides = folder:read_json("config.json").overrides
-  for i, word in pairs(type(overrides) == "table" and overrides or {false}) do
-    if math.type(i) ~= "integer" or type(word) ~= "string" then
-      error(folder:at "config.json" .. ": overrides must be a list of texts", 0)
-    end
-  end
+  local overrides = folder:overrides()
   how.overrides = table.move(how.overrides, 1, #how.overrides, #overrides + 1, overrides)
   local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
   local run = Run(folder, cfg, host)
