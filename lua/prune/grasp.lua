@@ -1,8 +1,8 @@
 --- Weights go before training whose absence takes least of the gradient's flow: the smallest w (H g).
 --
--- H is the Hessian and g the gradient of the loss by all weights that may go, over `batches` batches of training. H g is
--- a central difference: gradients at w + e u and w - e u with u = g / |g| and e = |w| / 1000, on the same batches with
--- the same dropout, are (2 e / |g|) H g apart. The weights are put back bit for bit.
+-- H is the Hessian and g the gradient of the loss by all weights that may go, over `batches` batches of training. H g
+-- is a central difference: gradients at w + e u and w - e u with u = g / |g| and e = |w| / 1000, on the same batches
+-- with the same dropout, are (2 e / |g|) H g apart. The weights are put back bit for bit.
 --
 -- Wang, Zhang and Grosse 2020, "Picking winning tickets before training by preserving gradient flow", equation 8: their
 -- S = - w (H g), the largest of which go. Scores are not divided by a temperature.

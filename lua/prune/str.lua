@@ -17,8 +17,8 @@ local blame = require "core.blame"
 local class = require "core.class"
 local config = require "core.config"
 local mask = require "nn.mask"
+local parts = require "prune.parts"
 local schedule = require "optim.schedule"
-local select = require "core.select"
 local Timing = require "prune.timing"
 
 local str = {}
@@ -50,29 +50,14 @@ end
 --- Give every maskable parameter that is not frozen a threshold.
 -- @tparam nn.Module model
 function Str:attach(model)
-  local names, list = {}, {}
-  for _, p in ipairs(model:parameters()) do
-    if p.param.maskable then
-      list[#list + 1] = p
-      names[#names + 1] = p.name
-    end
-  end
-  if #list == 0 then blame("prune.str: the model has no weight that pruning may touch") end
-  local good, frozen = pcall(select.pick, names, self.cfg.freeze)
-  if not good then blame("prune.str.freeze: " .. frozen) end
-  local active
-  self.size, self.parts, active = 0, {}, 0
-  for _, p in ipairs(list) do
-    self.size = self.size + p.param:numel()
-    if not frozen[p.name] then
-      self.parts[#self.parts + 1] = {name = p.name, param = p.param}
-      active = active + p.param:numel()
-    end
-  end
-  if self.cfg.target * self.size >= active then
+  local active, frozen, size = parts(model, self.cfg.freeze, "prune.str")
+  local free = size
+  for _, part in ipairs(frozen) do free = free - part.size end
+  if self.cfg.target * size >= free then
     blame(("prune.str: a target of %.4g %% cannot be reached: the frozen tensors hold %.4g %% of the weights; freeze "
-      .. "less, or ask for less"):format(100 * self.cfg.target, 100 * (1 - active / self.size)))
+      .. "less, or ask for less"):format(100 * self.cfg.target, 100 * (1 - free / size)))
   end
+  self.parts, self.size = active, size
   self:add_masks()
 end
 

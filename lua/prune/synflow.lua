@@ -4,9 +4,10 @@
 -- A hundred times the network is looked at and the smallest go, each time the same share of those left, so that no
 -- layer is emptied while others are full. Weights and mode are put back bit for bit.
 --
--- For layers of weights and ReLU this is exact: Tanaka, Kunin, Yamins and Ganguli 2020, "Pruning neural networks without
--- any data by iteratively conserving synaptic flow", equation 3 and algorithm 1. Biases are left out, as they bring a
--- flow of their own. What else a captioning model has is only approximate, since R is no product of weights there:
+-- For layers of weights and ReLU this is exact: Tanaka, Kunin, Yamins and Ganguli 2020, "Pruning neural networks
+-- without any data by iteratively conserving synaptic flow", equation 3 and algorithm 1. Biases are left out, as they
+-- bring a flow of their own. What else a captioning model has is only approximate, since R is no product of weights
+-- there:
 --
 -- * Gates and tanh would stand still at such inputs. So every tensor is divided by what one output sums on average,
 --   which takes nothing from the order of the scores of plain layers: each path has each tensor's factor once.

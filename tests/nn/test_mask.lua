@@ -166,7 +166,8 @@ function T.a_mask_is_made_again_of_its_state()
   layer.weight:set_mask {kind = "soft", tensor = lac.tensor {-2}}
   check.equal(layer.weight.mask:state().kind, "soft")
   local two <close> = lac.tensor {0, 0}
-  check.fails("a soft mask has one threshold, got 2", layer.weight.set_mask, layer.weight, {kind = "soft", tensor = two})
+  check.fails("a soft mask has one threshold, got 2", layer.weight.set_mask, layer.weight,
+    {kind = "soft", tensor = two})
   check.fails('there is no kind of mask "hard"; there are fixed, trained and soft', layer.weight.set_mask,
     layer.weight, {kind = "hard"})
   layer:close()
