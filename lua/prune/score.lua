@@ -29,8 +29,8 @@ local Criterion = require "prune.criterion"
 local Gate = require "prune.gate"
 local Timing = require "prune.timing"
 local layout = require "prune.layout"
+local parts = require "prune.parts"
 local share_out = require "prune.scope"
-local select = require "core.select"
 
 local score = {}
 
@@ -145,9 +145,9 @@ end
 
 -- Parts ------------------------------------------------------------------------------------------------
 
-local function size_of(parts)
+local function size_of(list)
   local size = 0
-  for _, part in ipairs(parts) do size = size + part.size end
+  for _, part in ipairs(list) do size = size + part.size end
   return size
 end
 
@@ -186,19 +186,7 @@ end
 --- Give every maskable parameter that is not frozen a mask of ones.
 -- @tparam nn.Module model
 function Score:attach(model)
-  local names, list = {}, {}
-  for _, p in ipairs(model:parameters()) do
-    if p.param.maskable then
-      list[#list + 1] = {name = p.name, param = p.param, size = p.param:numel(), shape = p.param.shape}
-      names[#names + 1] = p.name
-    end
-  end
-  if #list == 0 then blame(self.name .. ": the model has no weight that pruning may touch") end
-  local good, frozen = pcall(select.pick, names, self.cfg.freeze)
-  if not good then blame(("%s.freeze: %s"):format(self.name, frozen)) end
-  self.active, self.frozen, self.size = {}, {}, size_of(list)
-  for _, part in ipairs(list) do table.insert(frozen[part.name] and self.frozen or self.active, part) end
-  if #self.active == 0 then blame(self.name .. ".freeze: all tensors are frozen; nothing would be pruned") end
+  self.active, self.frozen, self.size = parts(model, self.cfg.freeze, self.name)
   for _, part in ipairs(self.active) do layout.check(self.layout, part, self.name) end
   if type(self.cfg.scope) == "table" then share_out.groups(self.cfg.scope, self.active, 1, self.name) end
   self:check_target()

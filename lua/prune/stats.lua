@@ -12,7 +12,7 @@ local stats = {}
 -- @treturn integer
 function stats.kept(param)
   local scope <close> = lac.scope()
-  local kept = param.mask and param.mask:kept() or param.value:abs():greater(0):sum()
+  local kept = param.mask and param.mask:kept(param.value) or param.value:abs():greater(0):sum()
   return math.tointeger(kept:item())
 end
 

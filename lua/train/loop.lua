@@ -116,6 +116,7 @@ function Loop:view(stage)
   return {
     model = self.model, optimiser = self.optimiser, steps = stage.steps, epoch_steps = self.epoch_steps,
     rng = lac.rng(self.cfg.seed):fork(("prune %d"):format(stage.round)), start = self.hooks.start,
+    vocab = self.dataset.vocab:size(),
     batch = function(i) return self.dataset:batch(self.cfg.seed, 0, (i - 1) % self.epoch_steps + 1) end,
     gradient = function(i) self:gradient(stage, i) end,
   }

@@ -79,8 +79,9 @@ local function starting_point(path, name)
   local found = checkpoint.load(folder:at(name))
   local values, masks = {}, {}
   for _, p in ipairs(found.model:parameters()) do
-    values[p.name] = p.param.value:clone()
-    masks[p.name] = p.param.mask and p.param.mask:binary()
+    local soft = p.param.mask and p.param.mask:state().kind == "soft" -- its weights are smaller than their values
+    values[p.name] = (soft and p.param:pruned() or p.param.value):clone()
+    masks[p.name] = p.param.mask and p.param.mask:binary(p.param.value)
   end
   found.model:close()
   return {values = values, masks = masks}

@@ -448,7 +448,7 @@ function T.bad_settings_are_refused()
   local function attach(cfg) return supermask.new(cfg):attach(model) end
   check.fails('freeze: "1.weight" matches nothing; did you mean "0.weight"', attach,
               {target = 0.5, freeze = {"1.weight"}})
-  check.fails("all masks are frozen", attach, {target = 0.5, freeze = {"re:."}})
+  check.fails("everything is frozen", attach, {target = 0.5, freeze = {"re:."}})
   check.fails("no weight that pruning may touch", function() supermask.new({target = 0.5}):attach(Relu()) end)
   check.equal(model.chain[1].weight.mask, nil) -- nothing was attached
   model:close()
