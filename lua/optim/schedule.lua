@@ -1,6 +1,7 @@
 --- Schedules: what a number such as the learning rate is at each update.
 --
--- A schedule is a number, or a function f(t, at) -> number: t is the progress, at = {step =, steps =, epoch =, epoch_steps =}.
+-- A schedule is a number, or a function f(t, at) -> number: t is the progress, at = {step =, steps =, epoch =,
+-- epoch_steps =}.
 -- The step counter is raised before an update, so the first has step = 1 and t = 1 / steps, and the last t = 1.
 -- epoch counts from 0. Any Lua function of progress will do: function(t) return 0.1 * (1 - t) ^ 2 end.
 -- @module optim.schedule
@@ -94,10 +95,10 @@ end
 local function moment(value, at, name)
   local epoch = at.epoch_steps or at.steps
   if type(value) == "number" then return value * epoch end
-  local number, unit = every.parse(value, name)
+  local amount, unit = every.parse(value, name)
   local scale = unit == "epochs" and epoch or unit == "%" and at.steps / 100 or unit == "steps" and 1
   if not scale then error(("%s is counted in steps, epochs or %%, not in %s"):format(name, unit), 0) end
-  return number * scale
+  return amount * scale
 end
 
 --- From one value to another along to + (from - to) (1 - q)^3, fast at first, q going from 0 at start to 1 at stop.
@@ -112,7 +113,8 @@ function schedule.cubic(cfg)
   end
   return function(_, at)
     local start, stop = moment(cfg.start, at, "start"), moment(cfg.stop, at, "stop")
-    local q = stop > start and math.max(0, math.min(1, (at.step - start) / (stop - start))) or at.step < start and 0 or 1
+    local q = stop > start and (at.step - start) / (stop - start) or at.step < start and 0 or 1
+    q = math.max(0, math.min(1, q))
     return cfg.to + (cfg.from - cfg.to) * (1 - q) ^ 3
   end
 end
