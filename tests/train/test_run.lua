@@ -49,7 +49,8 @@ function T.the_same_recipe_twice_gives_the_same_models()
     end
     runs.check_same(folder .. "/one", folder .. "/two")
     check.equal(lacuna(("run --out %s/three %s seed=4"):format(folder, path)), 0)
-    check.yes(runs.lines_without_times(folder .. "/one/log.jsonl") ~= runs.lines_without_times(folder .. "/three/log.jsonl"))
+    check.yes(runs.lines_without_times(folder .. "/one/log.jsonl") ~=
+      runs.lines_without_times(folder .. "/three/log.jsonl"))
   end)
 end
 
