@@ -73,6 +73,27 @@ function UpDown:init(cfg)
   self.output_dropout = Dropout(drop) -- on the copy of h that feeds the classifier
 end
 
+-- How often a step or a region meets the weights of each part; the rest is met once per word.
+local USES = {
+  embed = function() return 0 end, -- a row is looked up
+  fc_embed = function() return 1 end,
+  att_embed = function(image) return image.regions end,
+  ctx2att = function(image) return image.regions end,
+  ["core.attention.alpha_net"] = function(image) return image.regions * image.words end,
+}
+
+--- How often each weight of a parameter is multiplied for one image with one caption. What this program computes once
+-- for an image although a step uses it (the image vector's part of the attention LSTM) counts as in the equations.
+-- @tparam string name of a parameter
+-- @tparam table image regions; words, steps of the decoder, the one that ends the caption included
+-- @treturn number 0 for biases
+function UpDown.uses(_, name, image)
+  local part, kind = name:match("^(.*)%.([^.]+)$")
+  if not kind:find("^weight") then return 0 end
+  local uses = USES[part] or USES[part:match("^[^.]+")]
+  return uses and uses(image) or image.words
+end
+
 function UpDown:train(rng)
   self.output_dropout:train(rng)
   return Module.train(self, rng)

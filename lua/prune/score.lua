@@ -42,7 +42,7 @@ score.defaults = {
   score = config.either("fabs(w)", "function"),
   scope = config.either("global", "table"),
   layout = "weights", -- or "N:M" or "RxC", see prune.layout
-  first = config.optional("number", "string"), -- update, in steps ("1 epoch", "10 %"); after `every`, or 0, unless given
+  first = config.optional("number", "string"), -- update: steps, "1 epoch", "10 %"; after `every`, or 0, unless given
   last = config.optional("number", "string"), -- the end unless given
   every = config.optional("number", "string"), -- the first update is the only one unless given
   least = 0, -- updates after the first, for which a longer `every` is shortened
@@ -110,6 +110,9 @@ local function check_together(cfg, name, how)
   if cfg.regrow and (cfg.rounds > 0 or cfg.gate or how.kind ~= "weights") then
     blame(name .. ": regrow goes with single weights, and neither with rounds nor with a gate")
   end
+  if cfg.gate and (cfg.rounds > 0 or cfg.every) then
+    blame(name .. ": a gate decides when and how far to prune; leave rounds and every out")
+  end
   if cfg.regrow and not cfg.every then blame(name .. ": regrow needs every, as in every = \"100 steps\"") end
   if cfg.rewind and cfg.rounds == 0 and not cfg.start then
     blame(name .. ": rewind needs rounds, or start, the folder of a run to begin with")
@@ -164,9 +167,14 @@ local function percent(x)
   return ("%.4g %%"):format(100 * x)
 end
 
-function Score:check_reachable()
+-- Whether the target leaves anything to prune, and enough that may be pruned.
+function Score:check_target()
   local own_share = type(self.cfg.scope) == "table" or self.layout.kind == "groups" or self.cfg.masks == "start"
   local final = not own_share and self.timing:final()
+  if final and final > 0 and math.floor(self:share(final) * size_of(self.active)) == 0 then
+    blame(("%s: a target of %g prunes nothing: %d weights are too few for it"):format(self.name, final,
+      size_of(self.active)))
+  end
   if final and self:share(final) >= 1 then
     local frozen = size_of(self.frozen) / self.size
     blame(("%s: a target of %s cannot be reached: the frozen tensors hold %s of the weights, so at most %s can go; "
@@ -181,7 +189,7 @@ function Score:attach(model)
   self.active, self.frozen, self.size = parts(model, self.cfg.freeze, self.name)
   for _, part in ipairs(self.active) do layout.check(self.layout, part, self.name) end
   if type(self.cfg.scope) == "table" then share_out.groups(self.cfg.scope, self.active, 1, self.name) end
-  self:check_reachable()
+  self:check_target()
   for _, part in ipairs(self.active) do
     part.param:set_mask(lac.zeros(part.shape):fill(1))
     if self.accumulate or self.kind.measure then part.s = lac.zeros(part.shape) end

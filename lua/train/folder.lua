@@ -5,10 +5,11 @@
 --     device.json                            program, device and driver
 --     log.jsonl, events.out.tfevents.lacuna  numbers over time
 --     val_beam_1/, test_beam_2/              captions and scores of each evaluation, scores.csv
---     sparsity.csv                           per layer, of the pruned model
+--     sparsity.csv, layers.csv               per layer, of the pruned model; layers.csv as train.ledger
 --     init.h5, step_500.h5                   weights before training, and at the steps of save.keep
 --     last.h5, best.h5, best_sparse.h5       models; last.h5 holds all that resuming needs
 --     result.json                            when the run is finished
+--     failed.txt                             why it failed, as part of a sweep
 -- @module train.folder
 local lac = require "lac"
 local disk = require "core.disk"

@@ -24,6 +24,7 @@ recipe.defaults = {
   optim = {name = "adam", lr = scheduled},
   stages = config.optional("table"),
   prune = config.optional("table"),
+  methods = {}, -- settings that pruning methods have in this recipe when they are chosen: {supermask = {weight = 120}}
   eval = {
     every = config.either("1 epoch", "number"), -- of the validation split, see train.every
     beam = 1, -- width while training
@@ -270,6 +271,20 @@ local function schema(value, find)
   return defaults
 end
 
+-- The pruning method's settings, complete: those that `prune` gives, then those that `methods` has for it.
+local function check_prune(cfg, find)
+  if cfg.prune.method == nil then error("prune.method is missing, as in prune = { method = \"supermask\" }", 0) end
+  for name, own in pairs(cfg.methods) do
+    part_module("prune", name, find)
+    if type(own) ~= "table" then error(("methods.%s must be a table, got a %s"):format(name, type(own)), 0) end
+  end
+  local method = part_module("prune", cfg.prune.method, find)
+  local given = with(cfg.prune, cfg.methods[cfg.prune.method] or {})
+  local full = config.merge(with({method = cfg.prune.method}, method.defaults), given, "recipe.prune")
+  method.new(recipe.own(full)) -- its own checks
+  return full
+end
+
 local function check(value, find)
   local given = config.copy(value)
   given.base = nil
@@ -286,10 +301,7 @@ local function check(value, find)
   for i, stage in ipairs(cfg.stages) do cfg.stages[i] = check_stage(stage, i) end
   if cfg.optim.lr == nil then error("optim.lr is missing: a number, a schedule or a function of progress", 0) end
   if cfg.prune then
-    if cfg.prune.method == nil then error("prune.method is missing, as in prune = { method = \"supermask\" }", 0) end
-    local method = part_module("prune", cfg.prune.method, find)
-    cfg.prune = config.merge(with({method = cfg.prune.method}, method.defaults), cfg.prune, "recipe.prune")
-    method.new(recipe.own(cfg.prune)) -- its own checks
+    cfg.prune = check_prune(cfg, find)
   end
   if math.type(cfg.seed) ~= "integer" or cfg.seed < 0 then
     error(("seed must be a whole number >= 0, got %s"):format(tostring(cfg.seed)), 0)

@@ -13,6 +13,7 @@ local disk = require "core.disk"
 local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
 local journal = require "train.journal"
+local ledger = require "train.ledger"
 local recipe = require "train.recipe"
 local standard = require "metrics.standard"
 local state = require "train.state"
@@ -61,6 +62,7 @@ function Run:init(folder, cfg, host)
   for key, value in pairs(Run.build(cfg)) do self[key] = value end
   self.best = {score = 0, step = 0}
   self.judge = {}
+  self.collapsed = {} -- names of layers that were warned about
   self.loop = Loop {cfg = cfg, model = self.model, dataset = self.dataset, optimiser = self.optimiser,
                     pruner = self.pruner, clock = host.clock, hooks = self:hooks()}
 end
@@ -122,7 +124,7 @@ function Run:save()
   local tree = {
     loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
     pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(),
-    log = self.journal:size(), events = self.events:size(),
+    log = self.journal:size(), events = self.events:size(), collapsed = self.collapsed,
   }
   local contents = self:contents("masked")
   contents.extra = function(file) state.write(file, tree) end
@@ -150,7 +152,7 @@ function Run:restore()
   self.optimiser:load(tree.optimiser)
   if self.pruner then self.pruner:load(tree.pruner) end
   self.loop:load(tree.loop)
-  self.best = tree.best
+  self.best, self.collapsed = tree.best, tree.collapsed or {}
   return tree.log, tree.events
 end
 
@@ -239,6 +241,20 @@ function Run:log_masks(sparsity, step, now)
   if size > 0 then self.events:scalar("prune/all_mask_avg", sum / size, step, now) end
 end
 
+-- Warn about layers that pruning has all but removed, about each once.
+function Run:warn_of_collapse(sparsity, step, now)
+  local known = {}
+  for _, name in ipairs(self.collapsed) do known[name] = true end
+  for _, layer in ipairs(stats.collapsed(sparsity)) do
+    if not known[layer.name] then
+      table.insert(self.collapsed, layer.name)
+      self.journal:write {step = step, collapsed = layer.name, kept = layer.kept, size = layer.size, time = now}
+      self.host.progress:note(("step %d: warning: the layer %s has collapsed, %d of its %d weights are left"):format(
+        step, layer.name, layer.kept, layer.size))
+    end
+  end
+end
+
 --- Evaluate the validation split; the best model so far is kept.
 -- @treturn boolean false when stopped
 function Run:evaluate(step)
@@ -249,7 +265,10 @@ function Run:evaluate(step)
   local sparsity = stats.of(self.model)
   local value, now = scores[standard.main(cfg.keep)], self.host.time()
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
-  if self.pruner then self:log_masks(sparsity, step, now) end
+  if self.pruner then
+    self:log_masks(sparsity, step, now)
+    self:warn_of_collapse(sparsity, step, now)
+  end
   local better = self.pruner and self.pruner.judge and self.pruner:judge(value)
   if better == nil then
     better = self:reached(sparsity) and (self.best.step == 0 or value > self.best.score)
@@ -275,6 +294,11 @@ function Run:describe(scores)
   return table.concat(words, ", ")
 end
 
+-- What an image is like in the data, for train.ledger: the step that ends a caption is one more.
+function Run:typical()
+  return {regions = self.dataset:regions().mean, words = self.dataset:caption_words() + 1}
+end
+
 -- The end ---------------------------------------------------------------------------------------------
 
 local function sparsity_table(sparsity)
@@ -297,6 +321,7 @@ function Run:export()
   local found = checkpoint.load(self.folder:at(source .. ".h5"))
   fix(found.model)
   self.folder:write("sparsity.csv", sparsity_table(stats.of(found.model)))
+  self.folder:write("layers.csv", ledger.csv(ledger.of(found.model, self:typical())))
   checkpoint.save(self.folder:at(source .. "_sparse.h5"),
     {model = found.model, config = found.config, vocab = found.vocab, form = "packed"})
   found.model:close()
@@ -388,7 +413,7 @@ function Run.start(path, sources, how, host)
   folder:write_json("device.json", host.device())
   cfg.model = run.model_config
   folder:write_json("config.json", {recipe = plain(cfg), overrides = how.overrides or {}, path = sources[1].path,
-                                    trusted = how.trusted or false})
+                                    trusted = how.trusted or false, typical = run:typical()})
   run:open_logs()
   return run
 end

@@ -454,4 +454,12 @@ function T.bad_settings_are_refused()
   model:close()
 end
 
+function T.a_layer_with_less_than_a_thousandth_left_has_collapsed()
+  local function collapsed(size, kept, masked)
+    return #stats.collapsed {{name = "x", size = size, kept = kept, masked = masked}} > 0
+  end
+  check.equal({collapsed(1000, 1, true), collapsed(1001, 1, true), collapsed(5, 0, true)}, {false, true, true})
+  check.equal(collapsed(1001, 0, false), false) -- pruning does not touch it
+end
+
 return T

@@ -20,7 +20,8 @@ function T.a_run_leaves_a_folder_that_explains_itself()
     check.yes(text:find("\n100 %% [^\n]* loss [%d.]+  sparsity %d+%.%d%d %%\n"), text)
     check.yes(text:find("\nstep 40: BLEU%-4 [%d.]+, ROUGE%-L [%d.]+, CIDEr [%d.]+, sparsity %d+%.%d%d %%"), text)
     for _, name in ipairs {"recipe.lua", "base.lua", "config.json", "device.json", "log.jsonl", "result.json",
-                           "sparsity.csv", "last.h5", "events.out.tfevents.lacuna", "val_beam_1/scores.csv",
+                           "sparsity.csv", "layers.csv", "last.h5", "events.out.tfevents.lacuna",
+                           "val_beam_1/scores.csv",
                            "best.h5", "best_sparse.h5", "val_beam_1/caption_00000040.json", "test_beam_1/scores.csv"} do
       check.yes(files.exists(folder .. "/run/" .. name), name .. " is missing")
     end
@@ -225,6 +226,27 @@ function T.a_model_that_prunes_nothing_is_said_to()
     check.equal(status, 0)
     check.yes(text:find("no evaluation found the sparsity within 5 %%"), text)
     check.yes(files.exists(folder .. "/run/last_sparse.h5"))
+  end)
+end
+
+function T.a_layer_that_collapses_is_named_once()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s stages.1.epochs=4 prune.target=0.99 prune.weight=500 "
+      .. "prune.lr=3000"):format(folder, toy.pruning(folder)))
+    check.equal(status, 0)
+    local warning = "warning: the layer ctx2att%.weight has collapsed, 0 of its 72 weights are left\n"
+    check.equal(select(2, text:gsub("step 10: " .. warning, "")), 1)
+    check.equal(select(2, text:gsub(warning, "")), 1)
+    check.yes(text:find("\nstep 20: BLEU"), "it was not evaluated again")
+    local named = {}
+    for line in files.read(folder .. "/run/log.jsonl"):gmatch("[^\n]+") do
+      local record = lac.json.decode(line)
+      if record.collapsed then
+        check.equal(named[record.collapsed], nil)
+        named[record.collapsed] = record
+      end
+    end
+    check.equal({named["ctx2att.weight"].step, named["ctx2att.weight"].kept, named["ctx2att.weight"].size}, {10, 0, 72})
   end)
 end
 
