@@ -55,8 +55,8 @@ function Criterion:of(value, like, out)
   if self.names then
     local values = {}
     for name in pairs(self.names) do values[name] = value(name) end
-    if next(values) == nil then values.w = like end -- a constant is one for every element
     result = lac.map(self.rule, values, out)
+    if result:numel() == 1 and like:numel() > 1 then result = lac.zeros(like:shape()) + result end -- one for all
   else
     result = self.rule(setmetatable({}, {__index = function(_, name)
       if not known(name) then

@@ -11,6 +11,8 @@ local blame = require "core.blame"
 
 local layout = {}
 
+local LONGEST = 256 -- M of "N:M", as lac.smallest_of_groups takes it
+
 --- @tparam string text
 -- @tparam string name of the method, for messages
 -- @treturn table kind = "weights"; "groups" with keep, of; or "blocks" with rows, columns
@@ -19,9 +21,9 @@ function layout.parse(text, name)
   local keep, of = text:match("^(%d+):(%d+)$")
   if keep then
     keep, of = math.tointeger(tonumber(keep)), math.tointeger(tonumber(of))
-    if keep and of and keep >= 1 and keep < of and of <= 1024 then return {kind = "groups", keep = keep, of = of} end
-    blame(('%s.layout: "%s" keeps none or all of its weights, or is too long; N:M needs 1 <= N < M <= 1024'):format(
-      name, text))
+    if keep and of and keep >= 1 and keep < of and of <= LONGEST then return {kind = "groups", keep = keep, of = of} end
+    blame(('%s.layout: "%s" keeps none or all of its weights, or is too long; N:M needs 1 <= N < M <= %d'):format(
+      name, text, LONGEST))
   end
   local rows, columns = text:match("^(%d+)x(%d+)$")
   rows, columns = math.tointeger(tonumber(rows)), math.tointeger(tonumber(columns))

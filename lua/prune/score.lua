@@ -13,10 +13,11 @@
 -- constant and moves them: at each update a share of the weights that are left go, and as many dropped ones come
 -- back, as 0, by their own score; no step is taken then. A `gate` lets an evaluation decide, see prune.gate.
 --
--- Masks are made anew at each update from all weights, so a weight can come back. Dropped weights keep their stored
--- values and have no gradient, except where a score looks at gradients: then these are those of the weights that
--- would stand in their place, at the steps that need them, and the score is computed before the optimiser's step.
--- An update waits for the device once, to look for NaN.
+-- Masks are made anew at each update from all weights, so a weight can come back; but not between rounds and
+-- iterations, where what was dropped has not been trained since. Dropped weights keep their stored values and have no
+-- gradient, except where a score looks at gradients: then these are those of the weights that would stand in their
+-- place, at the steps that need them, and the score is computed before the optimiser's step. An update waits for the
+-- device once, to look for NaN.
 --
 -- The criterion of Tan, Chan and Chuah's program is a special case, as are most methods of this folder: see
 -- prune.preset.
@@ -80,7 +81,7 @@ local function check_numbers(cfg, name)
   if not (cfg.fraction > 0 and cfg.fraction < 1) then
     blame(("%s: fraction must be between 0 and 1, got %g"):format(name, cfg.fraction))
   end
-  if cfg.rewind and cfg.rewind ~= "init" and not whole(cfg.rewind, 0) then
+  if cfg.rewind and cfg.rewind ~= "init" and not whole(cfg.rewind, 1) then
     blame(('%s: rewind must be "init" or a number of steps, got %s'):format(name, tostring(cfg.rewind)))
   end
 end
@@ -281,10 +282,15 @@ function Score:scores()
   return scores
 end
 
--- Make the masks for a sparsity from the weights as they are.
-function Score:prune(sparsity)
+-- Make the masks for a sparsity from the weights as they are; `for_good`: what is dropped stays so.
+function Score:prune(sparsity, for_good)
   local scope <close> = lac.scope()
   local scores = self:scores()
+  if for_good then
+    for part, s in pairs(scores) do
+      scores[part] = lac.map("m == 0 ? -inf : s", {m = part.param.mask.values, s = s})
+    end
+  end
   if self.layout.kind == "groups" then
     local how = self.layout
     for _, part in ipairs(self.active) do
@@ -382,9 +388,12 @@ function Score:add_up()
   for _, part in ipairs(self.active) do self:evaluate(self.accumulate, part, part.s) end
 end
 
--- The n-th of `of` prunings that each drop the same share of what is left.
-local function on_the_way(target, n, of)
-  return n == of and target or 1 - (1 - target) ^ (n / of)
+-- What the n-th of `of` prunings aims at, where each drops the same share of what is left; a table of shares is gone
+-- through evenly.
+function Score:on_the_way(target, n, of)
+  if n == of then return target end
+  if type(self.cfg.scope) == "table" then return target * n / of end
+  return 1 - (1 - target) ^ (n / of)
 end
 
 function Score:prune_before(run, target)
@@ -394,7 +403,7 @@ function Score:prune_before(run, target)
       if part.s and not self:adds_up_steps() then part.s:fill(0) end
     end
     self:look_at_data(run)
-    self:prune(on_the_way(target, i, self.cfg.iterations))
+    self:prune(self:on_the_way(target, i, self.cfg.iterations), true)
     self.model:zero_grad()
   end
 end
@@ -416,6 +425,15 @@ function Score:go_back(run)
   if values then copy_values(self.model, values) end
 end
 
+-- With `start` these are the ones that the run there began with.
+function Score:remember_first_weights(run)
+  for _, part in ipairs(self.active) do part.w0 = part.param.value:clone() end
+  if not self.cfg.start then return end
+  local scope <close> = lac.scope()
+  local values = run.start(self.cfg.start, "init.h5").values
+  for _, part in ipairs(self.active) do part.w0:copy(values[part.name]) end
+end
+
 --- Before the first step of a run: what happens ahead of training.
 -- @tparam table run model, optimiser, steps, epoch_steps, rng; start(folder, name) -> {values, masks} of a file of the
 -- run there (its best model without a name); gradient(i): gradients of the i-th training batch are added
@@ -424,14 +442,15 @@ function Score:begin(run)
   self.optimiser = run.optimiser
   local at = {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
   self.timing:check(at)
+  if not cfg.start and math.type(cfg.rewind) and cfg.rewind > run.steps then
+    blame(("%s: rewind is step %d, but training ends after %d"):format(self.name, cfg.rewind, run.steps))
+  end
   if cfg.start then
     local scope <close> = lac.scope()
     if cfg.rewind then self:rewind_values(run) end -- whether it is there, before anything else
     self:begin_with(run)
   end
-  if any_uses(self, "w0") then
-    for _, part in ipairs(self.active) do part.w0 = part.param.value:clone() end
-  end
+  if any_uses(self, "w0") then self:remember_first_weights(run) end
   if cfg.masks == "score" and not self.gate then
     if self.regrow or not self:has_times() and (cfg.rounds == 0 or cfg.start) then
       self:prune_first(run, self.timing:target(at))
@@ -439,12 +458,12 @@ function Score:begin(run)
       self:prune_before(run, self.timing:target(at))
     end
   end
-  if cfg.start then self:go_back(run) elseif cfg.rewind == "init" then self.saved = clone_values(self.model) end
+  if cfg.start then self:go_back(run) elseif cfg.rewind then self.saved = clone_values(self.model) end
 end
 
 -- With regrow the first masks are random.
 function Score:prune_first(run, target)
-  if not self.regrow then return self:prune_before(run, on_the_way(target, 1, self:prunings())) end
+  if not self.regrow then return self:prune_before(run, self:on_the_way(target, 1, self:prunings())) end
   local own = self.score
   self.score = Criterion("u", self.name)
   self.rng = run.rng:fork("prune")
@@ -518,7 +537,9 @@ end
 
 --- After the optimiser's step.
 function Score:update(model, at)
-  if self.cfg.rewind == at.step and self.round == 0 and not self.cfg.start then self.saved = clone_values(model) end
+  if self.cfg.rewind == at.step and self.saved and self.round == 0 and (at.stage or 1) == 1 then
+    for _, p in ipairs(model:parameters()) do self.saved[p.name]:copy(p.param.value) end
+  end
   if not self:due(at) or self.dense then return end
   self:change(at)
 end
@@ -530,7 +551,7 @@ function Score:round_end(run, round)
   self.optimiser, self.round = run.optimiser, round
   if not self:has_times() then
     local done = self.cfg.start and round + 1 or round
-    self:prune_before(run, on_the_way(self.timing:final(), done, self:prunings()))
+    self:prune_before(run, self:on_the_way(self.timing:final(), done, self:prunings()))
   end
   if self.cfg.rewind then
     self:go_back(run)
@@ -561,7 +582,7 @@ function Score:forecast(at)
   if not self:has_times() then
     local done = round + (self.cfg.start and 1 or 0)
     if self.cfg.rounds == 0 then done = 1 end
-    return {target = done > 0 and on_the_way(self.timing:final(), done, self:prunings()) or 0}
+    return {target = done > 0 and self:on_the_way(self.timing:final(), done, self:prunings()) or 0}
   end
   if round > 0 or at.stage > 1 then return {target = self.timing:final()} end
   return {target = self.timing:in_force(at)}

@@ -2,44 +2,13 @@
 local lac = require "lac"
 local check = require "check"
 local files = require "files"
+local runs = require "runs"
 local toy = require "toy"
 
 local T = {}
 
 local function lacuna(arguments, before)
   return check.run(arguments, before)
-end
-
--- Whether two model files hold the same bits in every tensor, those of the training state included.
-local function check_same_model(one, two)
-  local a <close> = lac.hdf5.open(one)
-  local b <close> = lac.hdf5.open(two)
-  check.equal(a:names(), b:names())
-  local count = 0
-  for _, name in ipairs(a:names()) do
-    if not name:find("^/?config") and not name:find("^/?vocab") and not name:find("tree$") then
-      local scope <close> = lac.scope()
-      local x, y = a:read(name), b:read(name)
-      check.equal(x:shape(), y:shape())
-      check.equal(x:totable(), y:totable())
-      count = count + 1
-    end
-  end
-  check.yes(count > 0, "no tensor was compared")
-end
-
-local function lines_without_times(path)
-  return (files.read(path):gsub('"time": %d+', ""))
-end
-
-local function check_same_run(one, two)
-  for _, name in ipairs {"last.h5", "best.h5", "best_sparse.h5"} do
-    check.equal(files.exists(one .. "/" .. name), files.exists(two .. "/" .. name))
-    if files.exists(one .. "/" .. name) then check_same_model(one .. "/" .. name, two .. "/" .. name) end
-  end
-  check.equal(lines_without_times(one .. "/log.jsonl"), lines_without_times(two .. "/log.jsonl"))
-  check.equal(files.read(one .. "/val_beam_1/scores.csv"), files.read(two .. "/val_beam_1/scores.csv"))
-  check.equal(files.read(one .. "/result.json"), files.read(two .. "/result.json"))
 end
 
 function T.a_run_leaves_a_folder_that_explains_itself()
@@ -79,9 +48,10 @@ function T.the_same_recipe_twice_gives_the_same_models()
     for _, name in ipairs {"one", "two"} do
       check.equal(lacuna(("run --out %s/%s %s"):format(folder, name, path)), 0)
     end
-    check_same_run(folder .. "/one", folder .. "/two")
+    runs.check_same(folder .. "/one", folder .. "/two")
     check.equal(lacuna(("run --out %s/three %s seed=4"):format(folder, path)), 0)
-    check.yes(lines_without_times(folder .. "/one/log.jsonl") ~= lines_without_times(folder .. "/three/log.jsonl"))
+    check.yes(runs.lines_without_times(folder .. "/one/log.jsonl") ~=
+      runs.lines_without_times(folder .. "/three/log.jsonl"))
   end)
 end
 
@@ -100,7 +70,7 @@ local function kill_and_resume(folder, path, whole, before, n)
   local text
   status, text = lacuna(again)
   check.yes(status == 0, text)
-  check_same_run(whole, run)
+  runs.check_same(whole, run)
   os.execute("rm -rf " .. run)
   return true
 end
@@ -142,7 +112,7 @@ function T.ctrl_c_saves_and_resume_goes_on()
     check.yes(text:find("stopped and saved; lacuna resume .*/run goes on"), text)
     check.equal(files.exists(folder .. "/run/result.json"), false)
     check.equal(lacuna("resume " .. folder .. "/run"), 0)
-    check_same_run(folder .. "/whole", folder .. "/run")
+    runs.check_same(folder .. "/whole", folder .. "/run")
   end)
 end
 
