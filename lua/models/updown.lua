@@ -152,17 +152,40 @@ end
 -- One step: the attention LSTM, look, the language LSTM. `add` is what the image and the word give.
 function UpDown:advance(seen, w, state, add)
   local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = add}
-  local new = {h2 = state.h2, c2 = state.c2}
-  new.h1, new.c1 = lac.lstm_cell(z, state.c1)
-  new.h2, new.c2 = self:look_and_speak(seen, w, new)
-  return new
+  local h1, c1 = lac.lstm_cell(z, state.c1)
+  local context = self.attention(h1, seen, w.v, w.h2att)
+  z = lac.linear {context, w.lang_v, h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
+  local h2, c2 = lac.lstm_cell(z, state.c2)
+  return {h1 = h1, c1 = c1, h2 = h2, c2 = c2}
 end
 
--- The rest of a step after the attention LSTM: look, then the language LSTM.
-function UpDown:look_and_speak(seen, w, state)
-  local context = self.attention(state.h1, seen, w.v, w.h2att)
-  local z = lac.linear {context, w.lang_v, state.h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
-  return lac.lstm_cell(z, state.c2)
+-- The same with a place for every result, see all_places.
+function UpDown:advance_in(places, seen, w, state)
+  local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, onto = places.att_z}
+  local h1, c1 = lac.lstm_cell(z, state.c1, places.h1, places.c1)
+  local context = self.attention(h1, seen, w.v, w.h2att, places)
+  z = lac.linear {context, w.lang_v, h1, w.lang_h1, state.h2, w.lang_hh, onto = places.lang_z}
+  local h2, c2 = lac.lstm_cell(z, state.c2, places.h2, places.c2)
+  return {h1 = h1, c1 = c1, h2 = h2, c2 = c2}
+end
+
+-- Tensors for the results of all steps, a row per word, so that what several steps make need not be put together for
+-- the classifier and for the gradients of weights. Sums begin as what does not depend on the steps before.
+function UpDown:all_places(w, add)
+  local rows, hidden, size = add:shape(1), self.cfg.hidden, self.cfg.attention
+  local function biases(bias, n)
+    return bias:reshape(1, n):repeat_rows(rows)
+  end
+  return {att_z = add, lang_z = biases(w.lang_bias, 4 * hidden),
+          scored = biases(self.attention.h2att.bias:tensor(), size), context = lac.zeros {rows, hidden},
+          h1 = lac.zeros {rows, hidden}, c1 = lac.zeros {rows, hidden},
+          h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
+end
+
+local function rows_of(tensors, at, rows)
+  local part = {}
+  for name, x in pairs(tensors) do part[name] = x:slice(1, at, rows) end
+  return part
 end
 
 local function zero_state(rows, hidden)
@@ -181,10 +204,7 @@ end
 
 -- The state of the rows that go on.
 local function first_rows(state, n)
-  if state.h1:shape(1) == n then return state end
-  local first = {}
-  for name, x in pairs(state) do first[name] = x:slice(1, 1, n) end
-  return first
+  return state.h1:shape(1) == n and state or rows_of(state, 1, n)
 end
 
 -- What the words and the images give to the attention LSTM, for the words of all steps at once.
@@ -229,13 +249,13 @@ function UpDown:forward(batch)
   local counts, words = time_steps(batch)
   local prepared <close> = Prepared()
   local w = self:step_weights(prepared, as_it_is)
-  local add = self:all_inputs(batch, seen, w, words)
-  local state, outputs, at = zero_state(counts[1], self.cfg.hidden), {}, 1
-  for t, rows in ipairs(counts) do
-    state = self:advance(seen, w, first_rows(state, rows), add:slice(1, at, rows))
-    outputs[t], at = state.h2, at + rows
+  local places = self:all_places(w, self:all_inputs(batch, seen, w, words))
+  local state, at = zero_state(counts[1], self.cfg.hidden), 1
+  for _, rows in ipairs(counts) do
+    state = self:advance_in(rows_of(places, at, rows), seen, w, first_rows(state, rows))
+    at = at + rows
   end
-  return self.logit(self.output_dropout(lac.concat(outputs, 1)))
+  return self.logit(self.output_dropout(places.h2))
 end
 
 local function check_sampling(batch)

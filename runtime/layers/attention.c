@@ -159,9 +159,14 @@ static lac_status bwd_values(const lac_node *node, const sizes *n) {
 }
 
 static lac_status additive_backward(const lac_node *node) {
-  const lac_attention_args args = {node->in[QUERY],  node->in[KEYS], node->in[VALUES],
-                                   node->in[V],      NULL,           node->in[OWNERS],
-                                   node->in[MEMBERS]};
+  const lac_attention_args args = {node->in[QUERY],
+                                   node->in[KEYS],
+                                   node->in[VALUES],
+                                   node->in[V],
+                                   NULL,
+                                   node->in[OWNERS],
+                                   node->in[MEMBERS],
+                                   NULL};
   sizes n;
   lac_tensor *ge;
   LAC_TRY(plan(&n, &args));
@@ -205,7 +210,7 @@ static lac_status attend(lac_tensor **out, lac_tensor **weights, const lac_atten
   lac_device *device = lac_tensor_device(a->query);
   const lac_shape shape = {2, {n->rows, n->width}}, weights_shape = {2, {n->rows, n->regions}};
   lac_tensor *y = NULL, *w = NULL;
-  lac_status status = lac_tensor_new(&y, device, LAC_F32, &shape);
+  lac_status status = lac_op_result(&y, "attention", "place", a->place, a->query, &shape);
   if (status == LAC_OK) status = lac_tensor_new(&w, device, LAC_F32, &weights_shape);
   if (status == LAC_OK) status = run_forward(y, w, a, n);
   if (status == LAC_OK) {
@@ -229,7 +234,7 @@ lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
   for (int i = 0; i < ARGUMENTS && status == LAC_OK; i++)
     if (in[i]) status = lac_contiguous(&dense[i], in[i]);
   const lac_attention_args flat = {dense[0], dense[1], dense[2], dense[3],
-                                   dense[4], dense[5], dense[6]};
+                                   dense[4], dense[5], dense[6], args->place};
   if (status == LAC_OK) status = attend(out, weights, &flat, &n);
   for (int i = 0; i < ARGUMENTS; i++)
     lac_tensor_release(dense[i]);
