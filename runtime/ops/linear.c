@@ -9,6 +9,7 @@
 #include "ops/linear.h"
 
 #include "core/memory.h"
+#include "device/pool.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 #include "ops/op.h"
@@ -84,52 +85,44 @@ static lac_tensor *nth_part(const lac_part *parts, size_t count, size_t i, bool 
   return of_x ? part->x : part->gy;
 }
 
-static lac_status join_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
-  lac_tensor **list;
-  LAC_TRY(lac_alloc(&list, count, sizeof(lac_tensor *), "a list of gradients"));
-  for (size_t i = 0; i < count; i++)
-    list[i] = nth_part(parts, count, i, of_x);
-  lac_tensor_join(out, list, count);
-  free(list);
-  return LAC_OK;
-}
-
-static lac_status copy_parts(lac_tensor *stack, const lac_part *parts, size_t count, bool of_x) {
-  lac_tensor *rows, *dense;
-  uint64_t at = 0;
+/* Dense parts where they lie, or copied. */
+static lac_status join_or_copy(lac_tensor **out, lac_tensor *const *dense, size_t count) {
+  lac_shape shape = *lac_tensor_shape(dense[0]);
+  lac_tensor *stack;
+  lac_piece *pieces;
+  if (lac_tensor_join(out, dense, count)) return LAC_OK;
+  LAC_TRY(lac_alloc(&pieces, count, sizeof *pieces, "a list of gradients"));
+  shape.dim[0] = 0;
   for (size_t i = 0; i < count; i++) {
-    lac_tensor *part = nth_part(parts, count, i, of_x);
-    const uint64_t height = lac_tensor_shape(part)->dim[0];
-    LAC_TRY(lac_contiguous(&dense, part));
-    lac_status status = lac_tensor_slice(&rows, stack, 0, at, height);
-    if (status == LAC_OK) {
-      status = lac_tensor_copy(rows, dense);
-      lac_tensor_release(rows);
-    }
-    lac_tensor_release(dense);
-    LAC_TRY(status);
-    at += height;
+    shape.dim[0] += lac_tensor_shape(dense[i])->dim[0];
+    pieces[i] =
+        (lac_piece){lac_tensor_buffer(dense[i]), lac_tensor_offset(dense[i]) * LAC_ELEMENT_BYTES,
+                    lac_tensor_numel(dense[i]) * LAC_ELEMENT_BYTES};
   }
-  return LAC_OK;
+  lac_status status = lac_tensor_new(&stack, lac_tensor_device(dense[0]), LAC_F32, &shape);
+  if (status == LAC_OK) {
+    status = lac_buffer_gather(lac_tensor_buffer(stack), pieces, count);
+    if (status == LAC_OK)
+      *out = stack;
+    else
+      lac_tensor_release(stack);
+  }
+  free(pieces);
+  return status;
 }
 
 lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
-  const lac_tensor *first = nth_part(parts, count, 0, of_x);
-  lac_shape shape = {2, {0, lac_tensor_shape(first)->dim[1]}};
-  lac_tensor *stack = NULL;
-  LAC_TRY(join_parts(&stack, parts, count, of_x));
-  if (!stack) {
-    for (size_t i = 0; i < count; i++)
-      shape.dim[0] += lac_tensor_shape(parts[i].gy)->dim[0];
-    LAC_TRY(lac_tensor_new(&stack, lac_tensor_device(first), LAC_F32, &shape));
-    const lac_status status = copy_parts(stack, parts, count, of_x);
-    if (status != LAC_OK) {
-      lac_tensor_release(stack);
-      return status;
-    }
-  }
-  *out = stack;
-  return LAC_OK;
+  lac_tensor **dense;
+  size_t made = 0;
+  lac_status status = LAC_OK;
+  LAC_TRY(lac_alloc(&dense, count, sizeof(lac_tensor *), "a list of gradients"));
+  for (; made < count && status == LAC_OK; made += status == LAC_OK)
+    status = lac_contiguous(&dense[made], nth_part(parts, count, made, of_x));
+  if (status == LAC_OK) status = join_or_copy(out, dense, count);
+  while (made > 0)
+    lac_tensor_release(dense[--made]);
+  free(dense);
+  return status;
 }
 
 /* gw += sum of gy_i^T x_i, as one product over the rows of all: a weight that served many time
