@@ -111,8 +111,8 @@ static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
   memset(all, 0, height * LAC_PANEL * sizeof *all);
   for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
     const uint64_t first = job->row[t], depth = job->row[t + 1] - first;
-    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, depth,
-                        sums);
+    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, NULL,
+                        depth, sums);
     job->tile->add((uint32_t)height, words, sums, kept, all);
   }
   for (uint64_t r = 0; r < height; r++) {
