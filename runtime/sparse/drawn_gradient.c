@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum {
-  GROUP = 2,  // panels whose x stays in the second-level cache
+  GROUP = 4,  // panels whose x stays in the second-level cache
   STEPS = 48, // draws that one pass takes
 };
 
@@ -101,6 +101,26 @@ static inline void store_row(const gradient_job *job, uint64_t at, uint64_t colu
     memcpy(glogit, part, columns * sizeof *glogit);
 }
 
+/* Bring what a tile is stored to and the masks of its rows nearer. */
+static void fetch_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
+  const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
+  const uint32_t *words = job->words + panel * job->rows + top;
+  for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
+    __builtin_prefetch(words);
+    __builtin_prefetch(words + height - 1);
+  }
+  for (uint64_t r = 0; r < height; r++) {
+    const uint64_t at = (top + r) * job->columns + job->start + panel * LAC_PANEL;
+    for (uint64_t j = 0; j < LAC_PANEL; j += 16) {
+      if (job->want_w) __builtin_prefetch(job->gw + job->gw_at + at + j, 1);
+      if (!job->want_logit) continue;
+      __builtin_prefetch(job->w + job->w_at + at + j);
+      __builtin_prefetch(job->odds + job->odds_at + at + j);
+      __builtin_prefetch(job->glogit + job->glogit_at + at + j, 1);
+    }
+  }
+}
+
 static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
   _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL], kept[LAC_TILE_ROWS_MAX * LAC_PANEL];
   _Alignas(64) float all[LAC_TILE_ROWS_MAX * LAC_PANEL];
@@ -108,12 +128,13 @@ static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
   const uint64_t left = job->width - panel * LAC_PANEL;
   const float *gy = packed_gy(job, tile), *x = packed_x(job, panel);
   const uint32_t *words = job->words + panel * job->rows + top;
+  fetch_tile(job, tile, panel);
   memset(kept, 0, height * LAC_PANEL * sizeof *kept);
   memset(all, 0, height * LAC_PANEL * sizeof *all);
   for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
     const uint64_t first = job->row[t], depth = job->row[t + 1] - first;
-    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, depth,
-                        sums);
+    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, NULL,
+                        depth, sums);
     job->tile->add((uint32_t)height, words, sums, kept, all);
   }
   for (uint64_t r = 0; r < height; r++) {
