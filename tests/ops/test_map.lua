@@ -244,6 +244,20 @@ function T.values_and_spaces_that_change_build_nothing_anew()
   end
 end
 
+function T.random_texts_are_parsed_or_refused()
+  local words = {"w", "g", "1", "2.5", ".", "e", "(", ")", "(", ")", "+", "-", "*", "/", "<", "=", ">", "!", "&&", "|",
+    "?", ":", ",", "fabs(", "pow(", "sign", " ", "\0", "\xff", "\"", "\\", "\n", "inf", "{", "}", ";", "%s", "#"}
+  local rng, accepted = lac.rng(1), 0
+  for i = 1, 3000 do
+    local picks <close> = rng:integers({1 + i % 12}, #words)
+    local text = ""
+    for _, pick in ipairs(picks:totable()) do text = text .. words[pick + 1] end
+    local good, message = pcall(lac.map_names, text)
+    if good then accepted = accepted + 1 else check.yes(message:find('^the expression "'), message) end
+  end
+  check.yes(accepted > 30, accepted .. " texts are accepted")
+end
+
 function T.a_device_keeps_a_bounded_number_of_programs()
   if check.settings.mode == "oclgrind" then check.skip "too long in the simulator" end
   lac.device.use() -- with no programs yet
