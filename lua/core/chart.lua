@@ -91,7 +91,9 @@ local function scales(picture)
       ys[#ys + 1], ys[#ys + 2] = p.y - p.spread, p.y + p.spread
     end
   end
-  for _, level in ipairs(picture.levels) do ys[#ys + 1] = level.y end
+  for _, level in ipairs(picture.levels) do
+    ys[#ys + 1], ys[#ys + 2] = level.y - level.spread, level.y + level.spread
+  end
   local x0, x1 = range(xs, 0.06)
   local y0, y1 = range(ys, 0.06)
   return {
@@ -151,6 +153,11 @@ end
 
 local function draw_levels(out, levels, scale)
   for i, level in ipairs(levels) do
+    if level.spread > 0 then
+      local high, low = scale.y(level.y + level.spread), scale.y(level.y - level.spread)
+      out[#out + 1] = ('<rect x="%d" y="%.1f" width="%d" height="%.1f" fill="%s" opacity="0.1"/>'):format(LEFT, high,
+        WIDTH, low - high, LEVEL)
+    end
     out[#out + 1] = ("<g><title>%s</title>%s</g>"):format(escape(level.label),
       stroke(LEFT, scale.y(level.y), LEFT + WIDTH, scale.y(level.y), ('stroke="%s" stroke-width="2" '
         .. 'stroke-dasharray="%s"'):format(LEVEL, LEVEL_DASHES[(i - 1) % #LEVEL_DASHES + 1])))
@@ -203,8 +210,8 @@ end
 
 --- Draw a picture.
 -- @tparam table picture title; x = {label, ticks = list of {at, text}}; y = {label}; lines = list of {label, points =
--- list of {x, y, spread (0: no error bar)}, in order}; levels = list of {label, y}, drawn dashed from side to side.
--- All numbers are finite
+-- list of {x, y, spread (0: no error bar)}, in order}; levels = list of {label, y, spread}, drawn dashed from side to
+-- side, the spread as a grey band. All numbers are finite
 -- @treturn string an SVG document
 function chart.svg(picture)
   local right = LEFT + WIDTH + GAP

@@ -1,6 +1,5 @@
 --- Small questions about files, and whole ones, which restricted scripts may not ask for (core.sandbox).
 -- @module core.disk
-local lac = require "lac"
 
 local disk = {}
 
@@ -33,16 +32,6 @@ function disk.read(path, what)
   file:close()
   if not text then error(("cannot read %s%s: %s"):format(what, path, failed), 0) end
   return text
-end
-
---- The value in a JSON file.
--- @tparam string path
-function disk.read_json(path)
-  local good, value = pcall(lac.json.decode, disk.read(path))
-  if not good then
-    error(("%s: %s"):format(path, (tostring(value):gsub("^.-json: ", "not readable as JSON: "))), 0)
-  end
-  return value
 end
 
 return disk

@@ -1,7 +1,7 @@
 --- Captions by image, from the JSON files in which they are handed around.
 -- @module data.annotations
 local lac = require "lac"
-local disk = require "core.disk"
+local json = require "data.json"
 local suggest = require "core.suggest"
 
 local annotations = {}
@@ -131,7 +131,7 @@ end
 -- or "test", captions = {raw texts}, tokens = {their words, joined}}, in the order of the file
 -- @raise the file, the image and what is wrong
 function annotations.images(path)
-  local value = disk.read_json(path)
+  local value = json(path)
   if type(value) ~= "table" or not is_list(value.images) then
     fail(path, 'expected {"images": [{"filename", "split", "sentences": [{"raw", "tokens"}, ...]}, ...]}')
   end
@@ -156,7 +156,7 @@ end
 -- @treturn table image id -> list of captions as written
 -- @raise the file and what is wrong
 function annotations.references(path)
-  local value = disk.read_json(path)
+  local value = json(path)
   if type(value) == "table" and is_list(value.annotations) then return read_coco(path, value) end
   if type(value) == "table" and is_list(value.images) and type(value.images[1]) == "table"
     and value.images[1].sentences then return read_karpathy(path, value) end
@@ -172,7 +172,7 @@ end
 -- @treturn table list of {id, caption}, as they come
 -- @raise the file and what is wrong, also where an image has two
 function annotations.captions(path)
-  local value, found, first = disk.read_json(path), {}, {}
+  local value, found, first = json(path), {}, {}
   if not is_list(value) or not value[1] then
     fail(path, 'expected captions as [{"image_id": ..., "caption": ...}, ...]%s',
       is_list(value) and "; there is none" or "")

@@ -7,7 +7,7 @@
 -- @module optim.schedule
 local blame = require "core.blame"
 local config = require "core.config"
-local every = require "train.every"
+local every = require "core.every"
 
 local schedule = {}
 

@@ -10,7 +10,7 @@
 -- @module prune.timing
 local blame = require "core.blame"
 local class = require "core.class"
-local every = require "train.every"
+local every = require "core.every"
 local schedule = require "optim.schedule"
 
 local Timing = class("PruneTiming")

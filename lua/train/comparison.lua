@@ -321,7 +321,7 @@ function comparison.chart(table_)
       end
     end
     local list = row.dense and picture.levels or picture.lines
-    list[#list + 1] = {label = row.label, points = points, y = points[1].y}
+    list[#list + 1] = {label = row.label, points = points, y = points[1].y, spread = points[1].spread}
   end
   return chart.svg(picture)
 end

@@ -14,6 +14,7 @@
 local lac = require "lac"
 local disk = require "core.disk"
 local class = require "core.class"
+local json = require "data.json"
 
 local Folder = class("Folder")
 
@@ -46,7 +47,7 @@ end
 
 --- The value in a JSON file of the folder.
 function Folder:read_json(name)
-  local value = disk.read_json(self:at(name))
+  local value = json(self:at(name))
   if type(value) ~= "table" then error(("%s: holds no JSON object"):format(self:at(name)), 0) end
   return value
 end

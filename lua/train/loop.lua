@@ -10,7 +10,7 @@
 local lac = require "lac"
 local class = require "core.class"
 local schedule = require "optim.schedule"
-local every = require "train.every"
+local every = require "core.every"
 
 local Loop = class("Loop")
 

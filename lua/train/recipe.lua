@@ -9,7 +9,7 @@
 local disk = require "core.disk"
 local config = require "core.config"
 local suggest = require "core.suggest"
-local sizes = require "train.every"
+local sizes = require "core.every"
 local standard = require "metrics.standard"
 
 local recipe = {}
@@ -26,7 +26,7 @@ recipe.defaults = {
   prune = config.optional("table"),
   methods = {}, -- settings that pruning methods have in this recipe when they are chosen: {supermask = {weight = 120}}
   eval = {
-    every = config.either("1 epoch", "number"), -- of the validation split, see train.every
+    every = config.either("1 epoch", "number"), -- of the validation split, see core.every
     beam = 1, -- width while training
     test_beam = 2, -- width for the test split at the end
     batch = 50, -- images at once

@@ -112,10 +112,12 @@ static int l_interrupted(lua_State *L) {
 
 void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
-      {"list", l_list},   {"terminal", l_terminal},       {"columns", l_columns},
-      {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
-      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch},
-      {"sleep", l_sleep}, {NULL, NULL},
+      {"list", l_list},       {"terminal", l_terminal},
+      {"columns", l_columns}, {"clock", l_clock},
+      {"memory", l_memory},   {"steps", l_steps},
+      {"arm", l_arm},         {"interrupted", l_interrupted},
+      {"watch", l_watch},     {"sleep", l_sleep},
+      {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_pushstring(L, lua_dir);

@@ -13,12 +13,16 @@
 /* Most rows for which packed panels are faster than OpenBLAS, measured. */
 enum { PACKED_ROWS_MAX = 64 };
 
+/* Elements of x that one worker packs before another has come. */
+enum { TAKE_ALONE_BELOW = 16384 };
+
 /* What travels through the queue. */
 typedef struct host_job {
   lac_gemm_args g;
   lac_workers *workers;
   float *a, *b, *c;
   float *panels;   // packed weights
+  float *room;     // packed x
   uint32_t *words; // their mask
   uint64_t first_word;
   bool masked;
@@ -91,37 +95,47 @@ static lac_status prepare(lac_buffer **out, lac_device *device, const lac_matrix
   return LAC_OK;
 }
 
+static lac_packed_args packed_args(const host_job *job) {
+  const lac_gemm_args *g = &job->g;
+  return (lac_packed_args){.m = g->m,
+                           .n = g->n,
+                           .k = g->k,
+                           .alpha = g->alpha,
+                           .beta = g->beta,
+                           .x = job->a,
+                           .x_row = g->trans_a ? 1 : g->a.ld,
+                           .x_col = g->trans_a ? g->a.ld : 1,
+                           .room = job->room,
+                           .panels = job->panels,
+                           .words = job->masked ? job->words + job->first_word : NULL,
+                           .y = job->c,
+                           .y_row = g->c.ld};
+}
+
+static void take_tiles(void *arg, uint32_t part) {
+  const host_job *job = arg;
+  const lac_packed_args p = packed_args(job);
+  const uint64_t tiles = lac_packed_tiles(&p);
+  lac_packed_take(&p, tiles * part / job->parts, tiles * (part + 1) / job->parts);
+}
+
 static void multiply_panels(void *arg, uint32_t part) {
   const host_job *job = arg;
-  const lac_gemm_args *g = &job->g;
-  const lac_packed_args p = {.m = g->m,
-                             .n = g->n,
-                             .k = g->k,
-                             .alpha = g->alpha,
-                             .beta = g->beta,
-                             .x = job->a,
-                             .x_row = g->trans_a ? 1 : g->a.ld,
-                             .x_col = g->trans_a ? g->a.ld : 1,
-                             .panels = job->panels,
-                             .words = job->masked ? job->words + job->first_word : NULL,
-                             .y = job->c,
-                             .y_row = g->c.ld};
+  const lac_packed_args p = packed_args(job);
   lac_packed_product(&p, panel_cut(job, part), panel_cut(job, part + 1));
 }
 
 static void run_prepared(void *args) {
   host_job *job = args;
   const lac_gemm_args *g = &job->g;
-  const uint32_t workers = lac_workers_count(job->workers);
-  const uint64_t panels = lac_packed_panels(g->n);
+  const bool alone = g->m * g->n * g->k < LAC_ALONE_BELOW;
   job->a += g->a.offset;
   job->c += g->c.offset;
-  // every part packs x again: more parts than workers only where each keeps many panels
-  uint64_t parts = panels / 16;
-  if (parts < workers) parts = workers;
-  if (parts > 4 * workers) parts = 4 * workers;
-  if (parts > panels) parts = panels;
-  job->parts = g->m * g->n * g->k < LAC_ALONE_BELOW ? 1 : (uint32_t)parts;
+  const lac_packed_args p = packed_args(job);
+  const uint64_t tiles = lac_packed_tiles(&p), pairs = (lac_packed_panels(g->n) + 1) / 2;
+  job->parts = alone || g->m * g->k < TAKE_ALONE_BELOW ? 1 : (uint32_t)tiles;
+  lac_workers_run(job->workers, take_tiles, job, job->parts);
+  job->parts = alone ? 1 : (uint32_t)pairs;
   lac_workers_run(job->workers, multiply_panels, job, job->parts);
 }
 
@@ -129,12 +143,19 @@ static lac_status product_prepared(lac_device *device, const lac_gemm_args *g, l
                                    const lac_words *mask) {
   if (!mask && (g->m > PACKED_ROWS_MAX || g->batch > 1)) return product(device, g);
   host_job job = {.g = *g, .masked = mask != NULL, .first_word = mask ? mask->first : 0};
+  lac_buffer *room;
   LAC_TRY(lac_gemm_workers(device, &job.workers));
-  lac_buffer *const buffers[] = {g->a.buffer, prepared, g->c.buffer, mask ? mask->buffer : NULL};
+  LAC_TRY(lac_buffer_new(&room, device, g->m * g->k * sizeof(float), "a product"));
+  lac_buffer *const buffers[] = {g->a.buffer, prepared, room, g->c.buffer,
+                                 mask ? mask->buffer : NULL};
   static const size_t slots[] = {offsetof(host_job, a), offsetof(host_job, panels),
-                                 offsetof(host_job, c), offsetof(host_job, words)};
-  return lac_device_native(device, mask ? "gemm masked" : "gemm packed", run_prepared, &job,
-                           sizeof job, buffers, slots, mask ? 4 : 3);
+                                 offsetof(host_job, room), offsetof(host_job, c),
+                                 offsetof(host_job, words)};
+  const lac_status status =
+      lac_device_native(device, mask ? "gemm masked" : "gemm packed", run_prepared, &job,
+                        sizeof job, buffers, slots, mask ? 5 : 4);
+  lac_buffer_release(room);
+  return status;
 }
 
 const lac_gemm_provider lac_gemm_host = {.name = "host",

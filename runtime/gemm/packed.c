@@ -1,7 +1,7 @@
 /*
- * The product goes by blocks of DEPTH inputs. x is packed once per block, in row blocks that lie
- * [input][row], and stays in the second-level cache; each panel's part of the block (32 KiB) is
- * then read once from memory and used for all rows. The innermost piece, a tile of `rows` x
+ * x is packed first, in tiles of rows that lie [input][row]; then each panel is read once from
+ * memory, DEPTH inputs (64 KiB) at a time, which stay in the second-level cache for all tiles while
+ * the first two tiles have the next DEPTH inputs fetched. The innermost piece, a tile of `rows` x
  * LAC_PANEL sums, lives in registers:
  *
  *             panel: 32 outputs                      AVX-512  13 rows x 32 outputs = 26 of 32
@@ -25,7 +25,10 @@
 #include <immintrin.h>
 #endif
 
-enum { DEPTH = 256, ROWS_MAX = 64 };
+enum {
+  DEPTH = 512,
+  CHUNK = 16, // a cache line of each row at a time where rows become columns
+};
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -108,7 +111,6 @@ uint64_t lac_packed_panels(uint64_t n) {
 
 void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
                      uint64_t k, uint64_t first, uint64_t end) {
-  enum { CHUNK = 16 }; // a cache line of each row of w at a time
   for (uint64_t panel = first; panel < end; panel++) {
     float *to = panels + panel * LAC_PANEL * k;
     const float *from = w + panel * LAC_PANEL * w_out;
@@ -126,11 +128,6 @@ void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_i
           to[i * LAC_PANEL + j] = from[j * w_out + i];
     }
   }
-}
-
-/* How `rows` rows are cut into tiles of nearly the same height: tile t of `tiles` starts here. */
-static uint32_t tile_row(uint32_t rows, uint32_t tiles, uint32_t t) {
-  return rows * t / tiles;
 }
 
 // NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a tile function has written the
@@ -158,43 +155,56 @@ static void store_tile(float *y, uint64_t y_row, const float *sums, uint32_t row
 
 // NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult)
 
-/* One block: rows row0 .. row0 + rows - 1 of y, inputs k0 .. k0 + depth - 1, all panels asked for.
- */
-static void multiply_block(const lac_packed_args *p, const lac_tile *best, uint64_t row0,
-                           uint32_t rows, uint64_t k0, uint64_t depth, uint64_t first,
-                           uint64_t end) {
-  _Alignas(64) float x[ROWS_MAX * DEPTH];
-  _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL];
-  // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): every kind has rows
-  const uint32_t tiles = (rows + best->rows - 1) / best->rows;
-  for (uint32_t t = 0; t < tiles; t++) {
-    const uint32_t top = tile_row(rows, tiles, t), height = tile_row(rows, tiles, t + 1) - top;
-    float *to = x + top * depth;
-    for (uint32_t r = 0; r < height; r++) {
-      const float *from = p->x + (row0 + top + r) * p->x_row + k0 * p->x_col;
-      for (uint64_t i = 0; i < depth; i++)
-        to[i * height + r] = from[i * p->x_col];
+uint64_t lac_packed_tiles(const lac_packed_args *p) {
+  const uint64_t rows = lac_packed_tile(p->kind)->rows;
+  return (p->m + rows - 1) / rows;
+}
+
+/* Tiles of nearly the same height: tile t starts at this row. */
+static uint64_t tile_row(const lac_packed_args *p, uint64_t tiles, uint64_t t) {
+  return p->m * t / tiles;
+}
+
+void lac_packed_take(const lac_packed_args *p, uint64_t first, uint64_t end) {
+  const uint64_t tiles = lac_packed_tiles(p);
+  for (uint64_t t = first; t < end; t++) {
+    const uint64_t top = tile_row(p, tiles, t), height = tile_row(p, tiles, t + 1) - top;
+    float *to = p->room + top * p->k;
+    for (uint64_t i0 = 0; i0 < p->k; i0 += CHUNK) {
+      const uint64_t i1 = i0 + CHUNK < p->k ? i0 + CHUNK : p->k;
+      for (uint64_t r = 0; r < height; r++)
+        for (uint64_t i = i0; i < i1; i++)
+          to[i * height + r] = p->x[(top + r) * p->x_row + i * p->x_col];
     }
   }
+}
+
+/* Inputs k0 .. k0 + depth - 1 of a panel, all rows. The first two tiles bring the panel's next part
+ * nearer, or what follows the panel. */
+static void multiply_block(const lac_packed_args *p, const lac_tile *best, uint64_t panel,
+                           uint64_t k0, uint64_t depth) {
+  _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL];
   const float beta = k0 == 0 ? p->beta : 1; // later blocks add to what the first has stored
-  for (uint64_t panel = first; panel < end; panel++) {
-    const uint64_t left = p->n - panel * LAC_PANEL, outputs = left < LAC_PANEL ? left : LAC_PANEL;
-    const float *w = p->panels + (panel * p->k + k0) * LAC_PANEL;
-    const uint32_t *words = p->words ? p->words + panel * p->k + k0 : NULL;
-    for (uint32_t t = 0; t < tiles; t++) {
-      const uint32_t top = tile_row(rows, tiles, t), height = tile_row(rows, tiles, t + 1) - top;
-      best->multiply(height, x + top * depth, w, words, depth, sums);
-      store_tile(p->y + (row0 + top) * p->y_row + panel * LAC_PANEL, p->y_row, sums, height,
-                 outputs, p->alpha, beta);
-    }
+  const uint64_t left = p->n - panel * LAC_PANEL, outputs = left < LAC_PANEL ? left : LAC_PANEL;
+  const uint64_t at = panel * p->k + k0, tiles = lac_packed_tiles(p);
+  const bool more = at + depth < lac_packed_panels(p->n) * p->k;
+  const float *w = p->panels + at * LAC_PANEL;
+  for (uint64_t t = 0; t < tiles; t++) {
+    const uint64_t top = tile_row(p, tiles, t), height = tile_row(p, tiles, t + 1) - top;
+    const float *ahead = more && t < 2 ? w + depth * LAC_PANEL + t * depth * 16 : NULL;
+    best->multiply((uint32_t)height, p->room + top * p->k + k0 * height, w,
+                   p->words ? p->words + at : NULL, ahead, depth, sums);
+    store_tile(p->y + top * p->y_row + panel * LAC_PANEL, p->y_row, sums, (uint32_t)height, outputs,
+               p->alpha, beta);
   }
 }
 
 void lac_packed_product(const lac_packed_args *p, uint64_t first, uint64_t end) {
   const lac_tile *best = lac_packed_tile(p->kind);
-  for (uint64_t row = 0; row < p->m; row += ROWS_MAX)
-    for (uint64_t k0 = 0; k0 < p->k; k0 += DEPTH) {
-      const uint32_t rows = p->m - row < ROWS_MAX ? (uint32_t)(p->m - row) : ROWS_MAX;
-      multiply_block(p, best, row, rows, k0, p->k - k0 < DEPTH ? p->k - k0 : DEPTH, first, end);
+  const uint64_t blocks = (p->k + DEPTH - 1) / DEPTH;
+  for (uint64_t panel = first; panel < end; panel++)
+    for (uint64_t b = 0; b < blocks; b++) {
+      const uint64_t k0 = p->k * b / blocks;
+      multiply_block(p, best, panel, k0, p->k * (b + 1) / blocks - k0);
     }
 }

@@ -39,9 +39,10 @@ enum { LAC_TILE_ROWS_MAX = 13 };
 typedef struct lac_tile {
   uint32_t rows; /* in the largest tile, at most LAC_TILE_ROWS_MAX */
   /** sums[row][output] = sum over i < depth of x[i][row] w[i][output], both without gaps. With
-   * words (or NULL) only outputs whose bit is set in words[i] count. */
+   * words (or NULL) only outputs whose bit is set in words[i] count. The depth * 64 bytes from
+   * `ahead` on (or NULL) are brought nearer meanwhile. */
   void (*multiply)(uint32_t rows, const float *x, const float *w, const uint32_t *words,
-                   uint64_t depth, float *sums);
+                   const float *ahead, uint64_t depth, float *sums);
   /** all += sums; kept += sums where words[row] has the output's bit. */
   void (*add)(uint32_t rows, const uint32_t *words, const float *sums, float *kept, float *all);
 } lac_tile;
@@ -55,13 +56,20 @@ typedef struct lac_packed_args {
   float alpha, beta; /* beta = 0 does not read y */
   const float *x;    /* element (row, i) at row * x_row + i * x_col */
   uint64_t x_row, x_col;
+  float *room; /* m * k floats: x as tiles read it */
   const float *panels;
   const uint32_t *words; /* NULL, or at [panel][i] a bit per output: a weight without it is 0 */
   float *y;              /* [m, n], rows y_row apart */
   uint64_t y_row;
 } lac_packed_args;
 
-/** The columns of y that belong to panels first .. end - 1. Needs some 70 KiB of stack. */
+/** How many tiles the rows of x are cut into. */
+uint64_t lac_packed_tiles(const lac_packed_args *args);
+
+/** Put tiles first .. end - 1 of x into room. */
+void lac_packed_take(const lac_packed_args *args, uint64_t first, uint64_t end);
+
+/** The columns of y that belong to panels first .. end - 1, once all tiles are in room. */
 void lac_packed_product(const lac_packed_args *args, uint64_t first, uint64_t end);
 
 #endif

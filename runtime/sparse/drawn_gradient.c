@@ -11,6 +11,7 @@
 #include "sparse/drawn.h"
 
 #include "core/memory.h"
+#include "device/pool.h"
 #include "gemm/packed.h"
 #include "ops/op.h"
 #include "sparse/mask.h"
@@ -20,7 +21,7 @@
 #include <string.h>
 
 enum {
-  GROUP = 2,  // panels whose x stays in the second-level cache
+  GROUP = 4,  // panels whose x stays in the second-level cache
   STEPS = 48, // draws that one pass takes
 };
 
@@ -100,6 +101,26 @@ static inline void store_row(const gradient_job *job, uint64_t at, uint64_t colu
     memcpy(glogit, part, columns * sizeof *glogit);
 }
 
+/* Bring what a tile is stored to and the masks of its rows nearer. */
+static void fetch_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
+  const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
+  const uint32_t *words = job->words + panel * job->rows + top;
+  for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
+    __builtin_prefetch(words);
+    __builtin_prefetch(words + height - 1);
+  }
+  for (uint64_t r = 0; r < height; r++) {
+    const uint64_t at = (top + r) * job->columns + job->start + panel * LAC_PANEL;
+    for (uint64_t j = 0; j < LAC_PANEL; j += 16) {
+      if (job->want_w) __builtin_prefetch(job->gw + job->gw_at + at + j, 1);
+      if (!job->want_logit) continue;
+      __builtin_prefetch(job->w + job->w_at + at + j);
+      __builtin_prefetch(job->odds + job->odds_at + at + j);
+      __builtin_prefetch(job->glogit + job->glogit_at + at + j, 1);
+    }
+  }
+}
+
 static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
   _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL], kept[LAC_TILE_ROWS_MAX * LAC_PANEL];
   _Alignas(64) float all[LAC_TILE_ROWS_MAX * LAC_PANEL];
@@ -107,12 +128,13 @@ static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
   const uint64_t left = job->width - panel * LAC_PANEL;
   const float *gy = packed_gy(job, tile), *x = packed_x(job, panel);
   const uint32_t *words = job->words + panel * job->rows + top;
+  fetch_tile(job, tile, panel);
   memset(kept, 0, height * LAC_PANEL * sizeof *kept);
   memset(all, 0, height * LAC_PANEL * sizeof *all);
   for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
     const uint64_t first = job->row[t], depth = job->row[t + 1] - first;
-    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, depth,
-                        sums);
+    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, NULL,
+                        depth, sums);
     job->tile->add((uint32_t)height, words, sums, kept, all);
   }
   for (uint64_t r = 0; r < height; r++) {
@@ -143,17 +165,17 @@ static void run_gradient(void *args) {
   lac_workers_run(job->workers, make_part, job, (uint32_t)(groups * job->down));
 }
 
-/* The masks of some parts of one range, one after the other. */
+/* The masks of some parts of one range, one after the other in the order of lac_stack_parts(). */
 static lac_status stack_words(lac_buffer **out, const lac_part *parts, size_t count, uint64_t first,
                               uint64_t words) {
+  lac_piece pieces[STEPS];
   lac_buffer *stack;
-  const lac_drawn *drawn = parts[0].extra.object;
-  LAC_TRY(lac_buffer_new(&stack, lac_buffer_device(drawn->back), count * words * 4, "masks"));
-  lac_status status = LAC_OK;
-  for (size_t i = 0; i < count && status == LAC_OK; i++) {
-    drawn = parts[i].extra.object;
-    status = lac_buffer_copy(stack, i * words * 4, drawn->back, first * 4, words * 4);
+  for (size_t i = 0; i < count; i++) {
+    const lac_drawn *drawn = parts[count - 1 - i].extra.object;
+    pieces[i] = (lac_piece){drawn->back, first * 4, words * 4};
   }
+  LAC_TRY(lac_buffer_new(&stack, lac_buffer_device(pieces[0].buffer), count * words * 4, "masks"));
+  const lac_status status = lac_buffer_gather(stack, pieces, count);
   if (status == LAC_OK)
     *out = stack;
   else
@@ -222,7 +244,7 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
   lac_buffer *words = NULL, *room = NULL;
   LAC_TRY(lac_gemm_workers(lac_tensor_device(m->w), &job.workers));
   for (size_t i = 0; i < count; i++)
-    job.row[i + 1] = job.row[i] + (uint32_t)lac_tensor_shape(parts[i].x)->dim[0];
+    job.row[i + 1] = job.row[i] + (uint32_t)lac_tensor_shape(parts[count - 1 - i].x)->dim[0];
   const uint64_t floats = depth_of(&job) * (job.panels * LAC_PANEL + job.rows);
   lac_status status = lac_stack_parts(&gy, parts, count, false);
   if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);

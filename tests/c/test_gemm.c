@@ -354,7 +354,7 @@ static void every_kind_of_instructions_gives_the_same(void) {
       g.beta = s % 2 ? 0.5f : 0;
       product p = make_product(g, tight, tight, tight);
       const uint64_t panels = lac_packed_panels(g.n);
-      float *w = new_floats(panels * LAC_PANEL * g.k);
+      float *w = new_floats(panels * LAC_PANEL * g.k), *room = new_floats(g.m * g.k);
       lac_packed_fill(w, p.b, g.k, 1, g.n, g.k, 0, 1);
       lac_packed_fill(w, p.b, g.k, 1, g.n, g.k, 1, panels);
       const lac_packed_args args = {.kind = (lac_packed_kind)kind,
@@ -366,12 +366,17 @@ static void every_kind_of_instructions_gives_the_same(void) {
                                     .x = p.a,
                                     .x_row = g.k,
                                     .x_col = 1,
+                                    .room = room,
                                     .panels = w,
                                     .y = p.c,
                                     .y_row = g.n};
+      const uint64_t tiles = lac_packed_tiles(&args);
+      lac_packed_take(&args, tiles / 2, tiles);
+      lac_packed_take(&args, 0, tiles / 2);
       lac_packed_product(&args, 0, panels);
       check_that(is_close(p.c, p.right, p.c_count, tolerance(&p)), __LINE__, "a product is wrong",
                  NULL);
+      free(room);
       free(w);
       free_product(&p);
     }

@@ -32,7 +32,7 @@ end
 
 function T.a_chart_is_well_formed_whatever_the_labels_are()
   local text = chart.svg(picture({line("a<b & \"c\" 'd' > \1\xff", 1, 0.2), line(("é"):rep(100), 2)},
-    {{label = "</svg>", y = 1}}))
+    {{label = "</svg>", y = 1, spread = 3}}))
   check_xml(text)
   check.yes(text:find("a&lt;b &amp; &quot;c&quot; &#39;d&#39; &gt;", 1, true))
   check.yes(utf8.len(text))
@@ -57,9 +57,13 @@ function T.each_of_forty_lines_looks_different()
 end
 
 function T.levels_are_dashed_from_side_to_side()
-  local text = chart.svg(picture({line("a", 1)}, {{label = "dense", y = 1.5}}))
+  local text = chart.svg(picture({line("a", 1)}, {{label = "dense", y = 1.5, spread = 0}}))
   check.yes(text:find("<title>dense</title><path d=\"M76.0 [%d.]+L676.0 [%d.]+\" stroke=\"#555555\" "
     .. 'stroke%-width="2" stroke%-dasharray'))
+  check.equal(text:find("opacity"), nil)
+  text = chart.svg(picture({line("a", 1)}, {{label = "dense", y = 1.5, spread = 0.2}})) -- y from 0.94 to 2.06
+  local top, height = text:match('y="([%d.]+)" width="600" height="([%d.]+)" fill="#555555" opacity')
+  check.close({tonumber(top), tonumber(height)}, {52 + 380 * 0.36 / 1.12, 380 * 0.4 / 1.12}, 0.06)
 end
 
 function T.a_chart_of_one_point_or_none_has_axes()

@@ -197,7 +197,7 @@ function T.settings_that_make_no_sense_are_refused_before_anything_is_built()
   refuses("score", {target = function() return 0.5 end}, "a target that is a function needs every")
   refuses("lottery", {target = 0.9, rewind = "first"}, 'rewind must be "init" or a number of steps, got first')
   refuses("freeze", {}, "start must be given")
-  refuses("magnitude", {target = 0.9, gate = {tolerance = 2}}, "tolerance must be between 0 and 1, got 2")
+  refuses("score", {target = 0.9, gate = {tolerance = 2}}, "tolerance must be between 0 and 1, got 2")
 end
 
 local function small()

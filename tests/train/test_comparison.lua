@@ -170,7 +170,7 @@ function T.a_file_that_is_damaged_is_named()
   files.with_folder(function(folder)
     put(folder, {name = "a", method = "set", target = 0.5, cider = 1})
     files.write(folder .. "/a/result.json", "{")
-    check.fails("a/result.json is not readable as JSON", comparison.read, folder, {"a"})
+    check.fails("a/result.json: not readable as JSON", comparison.read, folder, {"a"})
   end)
 end
 

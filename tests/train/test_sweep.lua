@@ -255,14 +255,14 @@ function T.the_command_ends_with_1_and_a_list_where_runs_failed()
   end)
 end
 
--- Start a sweep, send it a signal once its first run has logged something, and wait for its end.
-local function interrupted(folder, arguments)
+-- Start a sweep, send it a signal once a shell command says so, and wait for its end.
+local function interrupted(folder, arguments, moment)
   local script = ([[
     %s sweep %s --out %s/out >%s/text 2>&1 &
-    while ! cat %s/out/*/log.jsonl 2>/dev/null | grep -q . && kill -0 $! 2>/dev/null; do sleep 0.05; done
+    while ! { %s; } 2>/dev/null && kill -0 $! 2>/dev/null; do sleep 0.05; done
     kill -INT $!
     wait $!
-    echo $?]]):format(check.settings.lacuna, arguments, folder, folder, folder)
+    echo $?]]):format(check.settings.lacuna, arguments, folder, folder, moment)
   local pipe = assert(io.popen(script))
   local status = tonumber(pipe:read("a"))
   pipe:close()
@@ -272,13 +272,26 @@ end
 function T.ctrl_c_saves_and_the_same_command_goes_on()
   files.with_folder(function(folder)
     local words = toy.recipe(folder) .. " seed=1,2 stages.1.epochs=40 save.every=100000 eval.every=100000"
-    local status, text = interrupted(folder, words)
+    local status, text = interrupted(folder, words, ("cat %s/out/*/log.jsonl | grep -q ."):format(folder))
     check.equal(status, 130)
     check.yes(text:find("stopped and saved; the same command goes on\n$"), text)
     status, text = check.run(("sweep %s --out %s/out"):format(words, folder))
     check.equal(status, 0)
     check.yes(text:find("run 1 of 2: [^\n]*, goes on\n"), text)
     check.yes(text:find("| dense  | ", 1, true), text)
+  end)
+end
+
+function T.ctrl_c_ends_waiting_for_another_process()
+  files.with_folder(function(folder)
+    local path = toy.recipe(folder)
+    lac.files.make_folder(folder .. "/out/" .. recipe.name_of(path) .. ",prune=false,seed=1")
+    local held <close> = lac.files.lock(("%s/out/%s,prune=false,seed=1/lock"):format(folder, recipe.name_of(path)))
+    local status, text = interrupted(folder, path .. " seed=1", ("grep -q waiting %s/text"):format(folder))
+    check.equal(status, 130)
+    check.yes(text:find("waiting for other processes, which hold [^\n]*,seed=1\n.*the same command goes on\n$"), text)
+    text = select(2, check.run(("sweep %s seed=1 --out %s/out --list"):format(path, folder)))
+    check.yes(text:find(",seed=1  held by another process\n$"), text)
   end)
 end
 
