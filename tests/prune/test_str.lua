@@ -106,7 +106,8 @@ end
 -- and what is left is smaller by that.
 function T.these_four_weights_go()
   local model = bare.model {{"a", {{0.1, -0.8, 0.3, -0.4, 0.5, 0.6, -0.2, 0.7}}}}
-  local training <close> = bare.training(model, "str", {target = 0.5, first = 1, last = 2, every = 1, least = 0, lr = 0})
+  local training <close> = bare.training(model, "str",
+    {target = 0.5, first = 1, last = 2, every = 1, least = 0, lr = 0})
   training.pruner:begin(training:view())
   for step = 1, 2 do training:step(bare.at(step), {{{0, 0, 0, 0, 0, 0, 0, 0}}}, 0) end
   local c = 0.4494897 -- with c / (1 - c) = sqrt(2 / 3)
