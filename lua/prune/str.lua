@@ -6,8 +6,8 @@
 -- sparsity", equations 3 and 6. How sparse their networks become follows from the weight decay of t, by trial; here
 -- `target` says it. What the decay does to all thresholds alike, steering does: every few steps one number is added to
 -- every t, the one that makes the share of zeros what a cubic from 0 to the target asks for at that step, which after
--- `last` is the target. What the loss says moves the thresholds against each other in between. That number is the k-th
--- smallest of log(|w| / (1 - |w|)) - t over all weights; finding it does not wait for the device.
+-- `last` is the target. What the loss says moves the thresholds against each other in between. That number is between
+-- the k-th smallest of log(|w| / (1 - |w|)) - t over all weights and the next; finding it does not wait for the device.
 --
 -- A threshold stays below 1, so weights of 1 and more cannot go. Frozen tensors have no threshold and stay whole.
 -- @module prune.str
@@ -89,19 +89,21 @@ function Str:wanted(at)
   return self.timing:target(at)
 end
 
--- Move all thresholds alike so that `zeros` weights are below theirs.
+-- Move all thresholds alike so that `zeros` weights are below theirs: to the middle between two weights.
 function Str:steer(zeros)
   local scope <close> = lac.scope()
-  local scores, most = {}, nil
+  local scores, last, next_one = {}, nil, nil
   for i, part in ipairs(self.parts) do
     scores[i] = lac.map("fabs(w) < 1 ? log(fabs(w) / (1 - fabs(w))) - t : inf", {w = part.param.value, t = part.t})
   end
   for i, m in ipairs((lac.smallest(scores, zeros))) do
-    local own = lac.map("m == 0 ? s : -inf", {m = m, s = scores[i]}):max()
-    most = most and most:maximum(own) or own
+    local gone = lac.map("m == 0 ? s : -inf", {m = m, s = scores[i]}):max()
+    local left = lac.map("m == 0 ? -inf : -s", {m = m, s = scores[i]}):max():neg()
+    last, next_one = last and last:maximum(gone) or gone, next_one and next_one:minimum(left) or left
   end
   for _, part in ipairs(self.parts) do
-    lac.map("fmax(fmin(t + d, high), low)", {t = part.t, d = most, high = HIGHEST, low = LOWEST}, part.t)
+    lac.map("fmax(fmin(t + (b < inf ? (a + b) / 2 : a), high), low)",
+      {t = part.t, a = last, b = next_one, high = HIGHEST, low = LOWEST}, part.t)
   end
 end
 

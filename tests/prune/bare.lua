@@ -129,7 +129,7 @@ function bare.step(self, at, gradients, rate)
   self.model:zero_grad()
 end
 
---- A model with a method attached, an SGD, and step(at, gradients, rate), close().
+--- A model with a method attached, an SGD, and step(at, gradients, rate), view(more), close().
 -- @tparam nn.Module model
 -- @tparam string method
 -- @tparam table cfg
@@ -137,6 +137,11 @@ function bare.training(model, method, cfg)
   local self = {model = model, pruner = require("prune." .. method).new(cfg), step = bare.step}
   self.pruner:attach(model)
   self.optimiser = sgd.new(model:parameters(), {})
+  function self.view(_, more)
+    local run = bare.view(more)
+    run.optimiser = self.optimiser
+    return run
+  end
   function self.close()
     self.optimiser:close()
     self.pruner:close()

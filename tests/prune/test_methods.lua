@@ -25,7 +25,7 @@ local function follow(method, cfg, steps, rule, begin)
   local training <close> = bare.training(model, method, cfg)
   local state = {w = bare.values(model), m = bare.masks(model)}
   local function look(i) bare.backward(model, bare.random_gradients(model, 12, -i)) end
-  training.pruner:begin(bare.view {optimiser = training.optimiser, gradient = look})
+  training.pruner:begin(training:view {gradient = look})
   if begin then begin(state, function(i) return flat_gradients(bare.random_gradients(model, 12, -i)) end) end
   check.equal(bare.masks(model), state.m)
   check.equal(bare.values(model), state.w)
@@ -455,7 +455,7 @@ end
 function T.rigl_by_hand()
   local model = bare.model {{"a", {{9, 10, 11, 12, 13, 14, 15, 16, 17, 18}}}}
   local training <close> = bare.training(model, "rigl", {target = 0.5, every = 1, last = 10, fraction = 0.4, least = 0})
-  training.pruner:begin(bare.view {optimiser = training.optimiser})
+  training.pruner:begin(training:view())
   local mask = bare.masks(model)[1]
   local w = bare.values(model)[1]
   local smallest, gradients, grown = nil, {}, nil
