@@ -154,14 +154,11 @@ static int l_box_embedding(lua_State *L) {
 }
 
 void bind_open_layers(lua_State *L) {
-  static const luaL_Reg functions[] = {{"linear", l_linear_sum},
-                                       {"prepare", l_prepare},
-                                       {"lstm_cell", l_lstm_cell},
-                                       {"attention", l_attention},
-                                       {"layer_norm", l_layer_norm},
-                                       {"positions", l_positions},
-                                       {"box_embedding", l_box_embedding},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"linear", l_linear_sum},           {"prepare", l_prepare},
+      {"lstm_cell", l_lstm_cell},         {"attention", l_attention},
+      {"layer_norm", l_layer_norm},       {"positions", l_positions},
+      {"box_embedding", l_box_embedding}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"matmul", l_matmul}, {"linear", l_linear}, {NULL, NULL}};
   static const luaL_Reg weights[] = {{"close", l_close_weights},
                                      {"__gc", l_close_weights},
