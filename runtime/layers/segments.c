@@ -77,6 +77,10 @@ static void find_groups(lac_segments *s, int32_t *rows, int32_t *groups, int32_t
     if (end > last[LAC_GROUP_KEY_END]) last[LAC_GROUP_KEY_END] = end;
     last[LAC_GROUP_END] = (int32_t)at + 1;
   }
+  for (uint32_t g = 0; g < s->groups; g++) {
+    const int32_t *group = groups + (size_t)LAC_SEGMENT_ROW * g;
+    s->covered += (uint32_t)(group[LAC_GROUP_KEY_END] - group[LAC_GROUP_KEY]);
+  }
   int32_t *order = groups + (size_t)LAC_SEGMENT_ROW * s->groups;
   for (uint32_t at = 0; at < n; at++)
     order[at] = (int32_t)((sorted[at] - rows) / LAC_SEGMENT_ROW);
