@@ -78,21 +78,24 @@ inline float logistic(float x) {
 inline float quick_tanh(float x) TANH_BODY(float, convert_int, as_float)
 inline float8 quick_tanh8(float8 x) TANH_BODY(float8, convert_int8, as_float8)
 
-/* sin(u) and, in *cosine, cos(u), within 1e-7 for |u| <= 8192, which compilers for CPUs make vectors of: pi / 2 in
- * three parts and the polynomials of Moshier's Cephes library (sinf.c, 1992). NaN stays NaN. */
-inline float quick_sincos(float u, float *cosine) {
-  const float n = rint(u * 0.636619772f);
-  const float r = fma(n, -7.5497899549e-8f, fma(n, -4.837512969970703125e-4f, fma(n, -1.5703125f, u)));
-  const float z = r * r;
-  const float s = fma(z * r, fma(z, fma(z, -1.9515295891e-4f, 8.3321608736e-3f), -1.6666654611e-1f), r);
-  const float c =
-      fma(z * z, fma(z, fma(z, 2.443315711809948e-5f, -1.388731625493765e-3f), 4.166664568298827e-2f),
-          fma(z, -0.5f, 1.0f));
-  const int quarter = (int)n;
-  const float sine = quarter & 1 ? c : s, other = quarter & 1 ? s : c;
-  *cosine = (quarter + 1) & 2 ? -other : other;
-  return quarter & 2 ? -sine : sine;
-}
+/* sin(u) and, in *cosine, cos(u), within 1e-7 for |u| <= 8192: pi / 2 in three parts and the polynomials of Moshier's
+ * Cephes library (sinf.c, 1992). For one number and for eight, as above. NaN stays NaN. */
+#define SINCOS_BODY(T, to_int)                                                                     \
+  {                                                                                                \
+    const T n = rint(u * 0.636619772f);                                                            \
+    const T near = fma(n, (T)(-4.837512969970703125e-4f), fma(n, (T)(-1.5703125f), u));            \
+    const T r = fma(n, (T)(-7.5497899549e-8f), near), z = r * r;                                   \
+    const T odd = fma(z, fma(z, (T)(-1.9515295891e-4f), (T)(8.3321608736e-3f)), (T)(-1.6666654611e-1f)); \
+    const T even = fma(z, fma(z, (T)(2.443315711809948e-5f), (T)(-1.388731625493765e-3f)),         \
+                       (T)(4.166664568298827e-2f));                                                \
+    const T s = fma(z * r, odd, r), c = fma(z * z, even, fma(z, (T)(-0.5f), (T)(1.0f)));           \
+    const T sine = (to_int(n) & 1) != 0 ? c : s, other = (to_int(n) & 1) != 0 ? s : c;             \
+    *cosine = ((to_int(n) + 1) & 2) != 0 ? -other : other;                                         \
+    return (to_int(n) & 2) != 0 ? -sine : sine;                                                    \
+  }
+
+inline float quick_sincos(float u, float *cosine) SINCOS_BODY(float, convert_int)
+inline float8 quick_sincos8(float8 u, float8 *cosine) SINCOS_BODY(float8, convert_int8)
 
 inline float sum8(float8 x) {
   const float4 four = x.lo + x.hi;

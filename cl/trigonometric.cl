@@ -31,15 +31,14 @@ kernel void box_ratios(global float *y, ulong y0, const global float *boxes, ulo
   vstore4(log_ratios(vload4(row, boxes + boxes0), vload4(other, boxes + boxes0)), at, y + y0);
 }
 
-constant float multiples[8] = {100.0f,       42.1696503f,  17.7827941f,  7.49894209f,
-                               3.16227766f, 1.33352143f, 0.562341325f, 0.237137371f}; // 100 * 1000^(-k / 8)
-
-/* A work item per logarithm and multiple: the sine 32 places before the cosine. */
+/* A work item per logarithm, for eight multiples of it: the sines 32 places before the cosines. */
 kernel void box_waves(global float *y, ulong y0, const global float *ratios, ulong ratios0, ulong n) {
   const ulong item = get_global_id(0);
   if (item >= n) return;
-  global float *to = y + y0 + item / 32 * 64 + item % 32;
-  float cosine;
-  to[0] = quick_sincos(ratios[ratios0 + item / 8] * multiples[item % 8], &cosine);
-  to[32] = cosine;
+  const float8 multiples = (float8)(100.0f, 42.1696503f, 17.7827941f, 7.49894209f, 3.16227766f, 1.33352143f,
+                                    0.562341325f, 0.237137371f); // 100 * 1000^(-k / 8)
+  global float *to = y + y0 + item / 4 * 64 + item % 4 * 8;
+  float8 cosines;
+  vstore8(quick_sincos8(ratios[ratios0 + item] * multiples, &cosines), 0, to);
+  vstore8(cosines, 0, to + 32);
 }

@@ -33,8 +33,8 @@ static lac_status run_waves(lac_tensor *y, lac_tensor *ratios) {
   lac_launch run = lac_launch_new(lac_tensor_device(y), "trigonometric", "box_waves");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, ratios);
-  lac_arg_u64(&run, lac_tensor_numel(y) / 2);
-  lac_launch_items(&run, lac_tensor_numel(y) / 2);
+  lac_arg_u64(&run, lac_tensor_numel(ratios));
+  lac_launch_items(&run, lac_tensor_numel(ratios));
   return lac_launch_run(&run);
 }
 
