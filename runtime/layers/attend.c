@@ -54,8 +54,9 @@ static lac_status check_segments(const lac_attend_args *a) {
                     s->farthest + 1, s->key_rows, keys);
   if (a->causal && s->uneven < s->count)
     return lac_fail(LAC_ESHAPE,
-                    "attend: causal wants as many keys as queries, segment %u has more or fewer",
-                    s->uneven + 1);
+                    "attend: causal wants as many keys as queries, segment %u has %u keys for %u "
+                    "queries",
+                    s->uneven + 1, s->uneven_keys, s->uneven_queries);
   return LAC_OK;
 }
 

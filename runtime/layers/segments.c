@@ -55,7 +55,10 @@ static void fill_rows(lac_segments *s, int32_t *rows, const int32_t *queries, co
     }
     s->most_queries = larger(s->most_queries, (uint32_t)row[LAC_SEGMENT_QUERIES]);
     s->most_keys = larger(s->most_keys, (uint32_t)row[LAC_SEGMENT_KEYS]);
-    if (row[LAC_SEGMENT_KEYS] != row[LAC_SEGMENT_QUERIES] && s->uneven == s->count) s->uneven = i;
+    if (row[LAC_SEGMENT_KEYS] == row[LAC_SEGMENT_QUERIES] || s->uneven < s->count) continue;
+    s->uneven = i;
+    s->uneven_keys = (uint32_t)row[LAC_SEGMENT_KEYS];
+    s->uneven_queries = (uint32_t)row[LAC_SEGMENT_QUERIES];
   }
 }
 

@@ -28,6 +28,7 @@ typedef struct lac_segments {
   uint32_t most_queries, most_keys; /* of any segment */
   uint32_t uneven;                  /* the first segment with more or fewer keys than queries;
                                        count where there is none */
+  uint32_t uneven_keys, uneven_queries;
 } lac_segments;
 
 /**
