@@ -192,6 +192,29 @@ function T.what_a_run_cannot_begin_with_is_named()
   end)
 end
 
+-- Methods that say no more than a target, on the toy's 12 steps per round; what they need to begin with is left out.
+function T.every_method_reaches_its_target_by_its_defaults()
+  files.with_folder(function(folder)
+    local path, count = toy.recipe(folder), 0
+    for _, method in ipairs(require("cli.recipes").how({trusted = true}).find("prune")) do
+      if method ~= "freeze" then -- has the masks of another run
+        local run = runs.build(path, folder .. "/run", short("prune.target=0.75 prune.method=" .. method))
+        run.log = function() end
+        run.loop:begin()
+        while run.loop.step < run.loop.total do run.loop:train_step() end
+        run.loop:collect()
+        if method ~= "supermask" then -- learns to, in more steps than these
+          local found, wanted = require("prune.stats").of(run.model).sparsity, run.pruner:final_target()
+          check.yes(wanted == 0.75 and math.abs(found - wanted) < 0.0125, method .. " came to " .. found)
+        end
+        run:close()
+        count = count + 1
+      end
+    end
+    check.yes(count >= 15, "only " .. count .. " methods")
+  end)
+end
+
 -- Recipes ----------------------------------------------------------------------------------------------------
 
 function T.a_recipe_with_a_function_and_one_with_an_expression_prune_alike()
