@@ -44,6 +44,49 @@ kernel void sum_bwd(global float *gx, ulong gx0, const global float *gy, ulong g
   gx[gx0 + i] += scale * gy[gy0 + (i / (n * inner)) * inner + i % inner];
 }
 
+/* The mean and the sum of squared distances from it of each part of `part` elements. */
+GROUP_KERNEL void moments_parts(global float *mean, ulong mean0, global float *square, ulong square0,
+                                const global float *x, ulong x0, ulong n, ulong part) {
+  local float room[REDUCE];
+  const ulong group = get_group_id(0), lid = get_local_id(0);
+  const ulong begin = group * part, end = min(begin + part, n);
+  float total = 0.0f, squares = 0.0f;
+  for (ulong i = begin + lid; i < end; i += REDUCE) total += x[x0 + i];
+  const float middle = group_sum(total, room) / (float)(end - begin);
+  for (ulong i = begin + lid; i < end; i += REDUCE) {
+    const float distance = x[x0 + i] - middle;
+    squares += distance * distance;
+  }
+  squares = group_sum(squares, room);
+  if (lid == 0) {
+    mean[mean0 + group] = middle;
+    square[square0 + group] = squares;
+  }
+}
+
+/* Join the parts; Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing
+ * sample variances", eq. 2.1. Means are summed as distances from the first, which keeps digits. One group. */
+GROUP_KERNEL void moments_join(global float *mean, ulong mean0, global float *std, ulong std0,
+                               const global float *means, ulong means0, const global float *squares,
+                               ulong squares0, ulong n, ulong part, ulong parts) {
+  local float room[REDUCE];
+  const ulong lid = get_local_id(0);
+  const float first = parts ? means[means0] : NAN;
+  float total = 0.0f, square = 0.0f;
+  for (ulong p = lid; p < parts; p += REDUCE)
+    total += (float)min(part, n - p * part) * (means[means0 + p] - first);
+  const float middle = first + group_sum(total, room) / (float)n;
+  for (ulong p = lid; p < parts; p += REDUCE) {
+    const float distance = means[means0 + p] - middle;
+    square += squares[squares0 + p] + (float)min(part, n - p * part) * distance * distance;
+  }
+  square = group_sum(square, room);
+  if (lid == 0) {
+    mean[mean0] = middle;
+    std[std0] = sqrt(square / (float)n);
+  }
+}
+
 /* A strict order of (value, index) pairs: larger values, then lower indices; NaN last. */
 inline int beats(float a, int at_a, float b, int at_b) {
   if (isnan(a) || isnan(b)) return isnan(a) ? isnan(b) && at_a < at_b : 1;

@@ -84,22 +84,21 @@ GROUP_KERNEL void smallest_choose(global int *chosen, ulong chosen0, const globa
   chosen[chosen0 + 1] = (int)(wanted - before);
 }
 
-/* taken[block] = how many of the block's elements that equal the threshold belong to the smallest: all of the
- * first blocks, none of the last. -1 stands for all, so that each block sees whether it has to look closer.
- * One group. */
+/* taken[block] = how many of the block's elements that equal the threshold belong to the smallest: -1, which
+ * stands for all, in the first blocks, some in at most one, none in the last. One group. */
 GROUP_KERNEL void smallest_ties(global int *taken, ulong taken0, const global int *ties, ulong ties0,
                                 const global int *chosen, ulong chosen0, ulong blocks) {
   local uint room[REDUCE];
   const ulong lid = get_local_id(0), share = (blocks + REDUCE - 1) / REDUCE;
   const ulong begin = min(lid * share, blocks), end = min(begin + share, blocks);
-  const uint value = (uint)chosen[chosen0] & (LAST - 1u), wanted = (uint)chosen[chosen0 + 1];
+  const uint value = (uint)chosen[chosen0] & (LAST - 1u);
   uint own = 0, total;
   for (ulong b = begin; b < end; b++) own += (uint)ties[ties0 + b * LAST + value];
-  uint before = sum_before(own, room, &total);
+  int left = chosen[chosen0 + 1] - (int)sum_before(own, room, &total);
   for (ulong b = begin; b < end; b++) {
-    const uint here = (uint)ties[ties0 + b * LAST + value], left = before < wanted ? wanted - before : 0u;
-    taken[taken0 + b] = here <= left ? -1 : (int)left;
-    before += here;
+    const int here = ties[ties0 + b * LAST + value];
+    taken[taken0 + b] = here <= left ? -1 : max(left, 0);
+    left -= here;
   }
 }
 
@@ -136,19 +135,18 @@ GROUP_KERNEL void smallest_finish(global float *mask, ulong mask0, global int *r
     report[report0] = (int)total;
     report[report0 + 1] = counts[counts0]; // only NaN has a first digit of 0
   }
-  for (ulong b = 0; b < blocks; b++) {
-    const int some = taken[taken0 + b];
-    if (some <= 0) continue; // the same for all work items
-    const ulong start = b * BLOCK + lid * (BLOCK / REDUCE);
-    const ulong begin = min(start, n), end = min(start + BLOCK / REDUCE, n);
-    uint own = 0;
-    for (ulong i = begin; i < end; i++) own += key_of(x[x0 + i]) == threshold;
-    uint before = sum_before(own, room, &total);
-    for (ulong i = begin; i < end && before < (uint)some; i++) {
-      if (key_of(x[x0 + i]) != threshold) continue;
-      mask[mask0 + i] = 0.0f;
-      before++;
-    }
+  ulong block = 0; // barriers stand outside of loops and branches: PoCL 3.1 mixes work items up otherwise
+  while (block < blocks && taken[taken0 + block] <= 0) block++;
+  const uint some = block < blocks ? (uint)taken[taken0 + block] : 0u;
+  const ulong start = block * BLOCK + lid * (BLOCK / REDUCE);
+  const ulong begin = min(start, n), end = min(start + BLOCK / REDUCE, n);
+  uint own = 0;
+  for (ulong i = begin; i < end; i++) own += key_of(x[x0 + i]) == threshold;
+  uint before = sum_before(own, room, &total);
+  for (ulong i = begin; i < end; i++) {
+    if (key_of(x[x0 + i]) != threshold) continue;
+    if (before < some) mask[mask0 + i] = 0.0f;
+    before++;
   }
 }
 

@@ -1,5 +1,5 @@
 --- lacuna bench: how fast this machine is, in numbers that mean something: the time of one training step, alone
--- or in turns with others in the same run.
+-- or in turns with others in the same run, and that of choosing which weights to prune.
 --
 -- A contestant is something to step: this process, a second lacuna, or a program that speaks the same protocol:
 -- it writes "ready" when it is warm, answers each line "step" with the seconds that one step took and those that
@@ -15,26 +15,27 @@ local UpDown = require "models.updown"
 local MIB = 1024 * 1024
 
 local bench = {
-  summary = "time a training step",
-  usage = "lacuna bench step [OPTION...]",
+  summary = "time a training step, or one choice of weights to prune",
+  usage = "lacuna bench step|prune [OPTION...]",
   options = {
     {name = "model", value = "NAME", choices = {"updown"}, default = "updown", help = "network"},
     {name = "preset", value = "NAME", choices = {"paper", "small"}, default = "paper", help = "sizes"},
     {name = "prune", value = "METHOD", choices = {"none", "supermask"}, default = "none", help = "none or supermask"},
     {name = "draw", value = "WHEN", choices = {"step", "forward"}, default = "step",
       help = "masks of supermask: at every time step, or once per forward pass"},
-    {name = "turns", value = "N", type = "integer", min = 1, default = 7, help = "steps timed, after warm-up"},
-    {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "steps before"},
+    {name = "turns", value = "N", type = "integer", min = 1, default = 7, help = "times measured, after warm-up"},
+    {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "turns before"},
     {name = "dense", help = "in turns with the dense step"},
     {name = "peer", value = "PYTHON", help = "in turns with tests/bench/updown_step.py under this interpreter"},
     {name = "peer-env", value = "WORDS", default = "", help = "its environment, NAME=VALUE ..."},
     {name = "peer-options", value = "WORDS", default = "", help = "more options for that script"},
-    {name = "profile", help = "print where one more step spends its time"},
+    {name = "profile", help = "print where one more turn spends its time"},
     {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
   },
-  arguments = {name = "step", min = 1, max = 1},
-  details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. Printed: median,\n"
-    .. "fastest and slowest of the steps in seconds, the time that all threads were busy, and peaks of memory.",
+  arguments = {name = "step or prune", min = 1, max = 1},
+  details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. prune scores all\n"
+    .. "weights of the network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the\n"
+    .. "turns in seconds, the time that all threads were busy, and peaks of memory.",
 }
 
 -- Sizes; paper: Tan, Chan and Chuah 2022, section 4; small: their model for devices.
@@ -218,7 +219,7 @@ local function print_profile(step)
   local rows, total = lac.device.profile_rows(), 0
   lac.device.profile(false)
   for _, row in ipairs(rows) do total = total + row.seconds end
-  print(("\nprofile of a step of %.3f s, of which %.3f s on the device:"):format(seconds, total))
+  print(("\nprofile of a turn of %.3f s, of which %.3f s on the device:"):format(seconds, total))
   for _, row in ipairs(rows) do
     if row.seconds > 0.0005 * total then
       print(("  %8.1f ms  %5.1f %%  %5d  %s"):format(row.seconds * 1e3, 100 * row.seconds / total, row.calls, row.name))
@@ -252,11 +253,53 @@ local function compete(args)
   if args.profile then print_profile(step) end
 end
 
-local BENCHES = {step = function(args) return args.serve and serve(args) or not args.serve and compete(args) end}
+-- Pruning -----------------------------------------------------------------------------------------------
+
+-- What the scores are made of: a weight, and the moments of its tensor.
+local SCORES = {"fabs(w)", "fabs((w - mean) / std)"}
+
+local function score(text, names, w)
+  local values = {w = w}
+  if names.mean then values.mean, values.std = lac.moments(w) end
+  return lac.map(text, values)
+end
+
+local function time_pruning(args)
+  local weights, total = {}, 0
+  for _, p in ipairs(make_model(args):parameters()) do
+    if p.param.maskable then
+      weights[#weights + 1] = p.param.value
+      total = total + p.param:numel()
+    end
+  end
+  print(("updown, %s; %d weights in %d tensors, the smallest 97.5 %% of them; %d turns"):format(args.preset, total,
+    #weights, args.turns))
+  for _, text in ipairs(SCORES) do
+    local names = lac.map_names(text)
+    local function choose()
+      local scope <close> = lac.scope() -- luacheck: ignore 211
+      local scores = {}
+      for i, w in ipairs(weights) do scores[i] = score(text, names, w) end
+      lac.smallest(scores, math.floor(0.975 * total))
+      lac.device.synchronize()
+    end
+    for _ = 1, args.warm do choose() end
+    local times, busy = {}, {}
+    for turn = 1, args.turns do times[turn], busy[turn] = timed(choose) end
+    local median, low, high = spread(times)
+    print(("%-24s %8.3f s %8.3f .. %7.3f  busy %8.3f s"):format(text, median, low, high, (spread(busy))))
+    if args.profile then print_profile(choose) end
+  end
+end
+
+local BENCHES = {
+  step = function(args) return args.serve and serve(args) or not args.serve and compete(args) end,
+  prune = time_pruning,
+}
 
 function bench.run(args)
   local run = BENCHES[args[1]]
-  if not run then options.wrong('there is no bench "%s"; there is step', args[1]) end
+  if not run then options.wrong('there is no bench "%s"; there are prune and step', args[1]) end
   run(args)
 end
 

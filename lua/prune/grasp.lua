@@ -47,8 +47,8 @@ local function measure(pruner, run)
   local above, below = beside(1), beside(-1)
   for _, part in ipairs(pruner.active) do
     part.param.value:copy(start[part])
-    lac.map("a < inf ? w * (x - y) / (2 * a) : 0 / 0", -- without a gradient no number
-      {w = start[part], x = above[part], y = below[part], a = length}, part.s)
+    local values = {w = start[part], x = above[part], y = below[part], a = length}
+    lac.map("a < inf ? w * (x - y) / (2 * a) : 0 / 0", values, part.s)
   end
 end
 

@@ -150,9 +150,8 @@ function Score:value_of(part, name)
     return v
   end
   if name == "total" then return self:total() end
-  local mean = w:mean()
-  if name == "mean" then return mean end
-  return lac.map("(w - mean) * (w - mean)", {w = w, mean = mean}):mean():sqrt()
+  local mean, std = lac.moments(w)
+  return name == "mean" and mean or std
 end
 
 function Score:total()

@@ -20,9 +20,10 @@ static lac_expression *check_expression(lua_State *L, int index) {
 /* The open tensor at the top of the stack, as `what` is called in messages. */
 static lac_tensor *check_top(lua_State *L, const char *what) {
   lac_tensor **box = luaL_testudata(L, -1, BIND_TENSOR);
-  if (!box) luaL_error(L, "%s must be a tensor, got %s", what, luaL_typename(L, -1));
-  if (!*box || lac_tensor_is_closed(*box)) luaL_error(L, "%s is a closed tensor", what);
-  return *box;
+  if (box && *box && !lac_tensor_is_closed(*box)) return *box;
+  if (box) luaL_error(L, "%s is a closed tensor", what);
+  luaL_error(L, "%s must be a tensor, got %s", what, luaL_typename(L, -1));
+  return NULL; // not reached
 }
 
 /* The string key of the table at index that follows `last` in order, or NULL; borrowed. */

@@ -33,7 +33,19 @@ static int l_topk(lua_State *L) {
   return 2;
 }
 
+/* mean, std = lac.moments(x): of all elements, without a gradient */
+static int l_moments(lua_State *L) {
+  lac_tensor *x = bind_check_tensor(L, 1);
+  lac_tensor **mean = bind_push_tensor(L), **std = bind_push_tensor(L);
+  bind_try(L, lac_moments(mean, std, x));
+  bind_adopt(L, -2);
+  bind_adopt(L, -1);
+  return 2;
+}
+
 void bind_open_reduce(lua_State *L) {
+  lua_pushcfunction(L, l_moments);
+  lua_setfield(L, -2, "moments");
   luaL_getmetatable(L, BIND_TENSOR);
   BIND_ADD_ROWS(reduce_rows, l_reduce)
   lua_pushcfunction(L, l_topk);

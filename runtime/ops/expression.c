@@ -93,7 +93,7 @@ const char *lac_expression_quote(const lac_expression *e, char quote[LAC_EXPRESS
   const size_t shown = e->length < room ? e->length : room;
   for (size_t i = 0; i < shown; i++)
     quote[i] = e->text[i] >= ' ' && e->text[i] <= '~' ? e->text[i] : '?';
-  strcpy(quote + shown, shown < e->length ? "..." : "");
+  memcpy(quote + shown, shown < e->length ? "..." : "\0\0\0", 4);
   return quote;
 }
 
@@ -243,7 +243,7 @@ static lac_status fail_function(const parser *p, const char *word, size_t n) {
 }
 
 static lac_status parse_call(parser *p, const char *word, size_t n, uint16_t *out) {
-  uint16_t in[3];
+  uint16_t in[3] = {0};
   int op = FUNCTIONS;
   while (op < OPERATIONS && !equals(operations[op].name, word, n))
     op++;
@@ -307,7 +307,7 @@ static lac_status parse_unary(parser *p, uint16_t *out) {
   skip_spaces(p);
   if (peek(p) != '-' && peek(p) != '!') return parse_primary(p, out);
   const int op = peek(p) == '-' ? NEGATE : NOT;
-  uint16_t in;
+  uint16_t in = 0;
   LAC_TRY(go_deeper(p));
   p->at++;
   LAC_TRY(parse_unary(p, &in));
@@ -331,7 +331,7 @@ static int match(parser *p, int level) {
 }
 
 static lac_status parse_level(parser *p, int level, uint16_t *out) {
-  uint16_t in[2];
+  uint16_t in[2] = {0};
   if (level == LEVELS) return parse_unary(p, out);
   LAC_TRY(parse_level(p, level + 1, &in[0]));
   for (int op = match(p, level), count = 0; op; op = match(p, level), count++) {
@@ -345,7 +345,7 @@ static lac_status parse_level(parser *p, int level, uint16_t *out) {
 }
 
 static lac_status parse_choice(parser *p, uint16_t *out) {
-  uint16_t in[3];
+  uint16_t in[3] = {0};
   LAC_TRY(go_deeper(p));
   LAC_TRY(parse_level(p, 0, out));
   skip_spaces(p);

@@ -133,6 +133,51 @@ lac_status lac_mean(lac_tensor **out, lac_tensor *x, uint32_t dim, bool keep) {
   return status;
 }
 
+/* parts: [2, parts], means and squared distances */
+static lac_status launch_moments(lac_tensor *mean, lac_tensor *std, lac_tensor *parts,
+                                 const lac_tensor *x) {
+  const uint64_t n = lac_tensor_numel(x), count = lac_tensor_shape(parts)->dim[1];
+  lac_launch run = lac_launch_new(lac_tensor_device(x), "reduce", "moments_parts");
+  lac_arg_tensor(&run, parts);
+  lac_arg_buffer(&run, lac_tensor_buffer(parts), count);
+  lac_arg_tensor(&run, x);
+  lac_arg_u64(&run, n);
+  lac_arg_u64(&run, PART);
+  lac_launch_groups(&run, count, LAC_REDUCE_GROUP);
+  LAC_TRY(lac_launch_run(&run));
+  run = lac_launch_new(lac_tensor_device(x), "reduce", "moments_join");
+  lac_arg_tensor(&run, mean);
+  lac_arg_tensor(&run, std);
+  lac_arg_tensor(&run, parts);
+  lac_arg_buffer(&run, lac_tensor_buffer(parts), count);
+  lac_arg_u64(&run, n);
+  lac_arg_u64(&run, PART);
+  lac_arg_u64(&run, count);
+  lac_launch_groups(&run, 1, LAC_REDUCE_GROUP);
+  return lac_launch_run(&run);
+}
+
+lac_status lac_moments(lac_tensor **mean, lac_tensor **std, lac_tensor *x) {
+  static const lac_shape one = {1, {1}};
+  lac_tensor *dense = NULL, *parts = NULL, *y = NULL, *z = NULL;
+  LAC_TRY(lac_op_check("moments", "x", x, LAC_F32, NULL));
+  lac_device *device = lac_tensor_device(x);
+  const lac_shape shape = {2, {2, (lac_tensor_numel(x) + PART - 1) / PART}};
+  lac_status status = lac_contiguous(&dense, x);
+  if (status == LAC_OK) status = lac_tensor_new(&parts, device, LAC_F32, &shape);
+  if (status == LAC_OK) status = lac_tensor_new(&y, device, LAC_F32, &one);
+  if (status == LAC_OK) status = lac_tensor_new(&z, device, LAC_F32, &one);
+  if (status == LAC_OK) status = launch_moments(y, z, parts, dense);
+  if (status == LAC_OK) {
+    *mean = lac_tensor_retain(y);
+    *std = lac_tensor_retain(z);
+  }
+  lac_tensor *const all[] = {dense, parts, y, z};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    lac_tensor_release(all[i]);
+  return status;
+}
+
 static lac_status launch_max_rows(lac_tensor *y, lac_tensor *at, lac_tensor *x, uint64_t rows,
                                   uint64_t n, uint64_t parts) {
   lac_launch run = lac_launch_new(lac_tensor_device(x), "reduce", "max_rows");

@@ -26,6 +26,13 @@ lac_status lac_sum(lac_tensor **out, lac_tensor *x, uint32_t dim, bool keep);
 lac_status lac_mean(lac_tensor **out, lac_tensor *x, uint32_t dim, bool keep);
 
 /**
+ * The mean of all elements and their standard deviation, sqrt(mean((x - mean)^2)); NaN for no
+ * elements. As accurate for a small deviation about a large mean as x itself. Scalars [1]; no
+ * gradients.
+ */
+lac_status lac_moments(lac_tensor **mean, lac_tensor **std, lac_tensor *x);
+
+/**
  * y = the largest element along dim. Gradient: gy to the element it came from.
  *
  * @return as above; LAC_ESHAPE for a dimension of length 0 or of more than 2^31 - 1

@@ -9,8 +9,17 @@ function T.a_step_is_timed_and_profiled()
   local status, text = check.run(SMALL .. "--profile")
   check.yes(status == 0, text)
   check.yes(text:find "lacuna +%d+%.%d+ s +%d+%.%d+ %.%. +%d+%.%d+  busy +%d+%.%d+ s  %d+ MiB resident", text)
-  check.yes(text:find "profile of a step", text)
+  check.yes(text:find "profile of a turn", text)
   check.yes(text:find "%d+  adam_step\n", text)
+end
+
+function T.choosing_weights_to_prune_is_timed()
+  local status, text = check.run "bench prune --preset small --turns 3 --warm 1 --profile"
+  check.yes(status == 0, text)
+  check.yes(text:find "%d+ weights in %d+ tensors", text)
+  check.yes(text:find "\nfabs%(w%) +%d+%.%d+ s +%d+%.%d+ %.%. +%d+%.%d+  busy", text)
+  check.yes(text:find("\nfabs((w - mean) / std) ", 1, true), text)
+  check.yes(text:find "%d+  smallest_count\n", text)
 end
 
 function T.supermask_takes_turns_with_the_dense_step()
@@ -52,7 +61,7 @@ end
 function T.wrong_usage_is_refused()
   local status, text = check.run "bench speed"
   check.equal(status, 2)
-  check.yes(text:find('there is no bench "speed"; there is step', 1, true), text)
+  check.yes(text:find('there is no bench "speed"; there are prune and step', 1, true), text)
 end
 
 return T

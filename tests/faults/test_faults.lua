@@ -77,7 +77,24 @@ function T.a_fresh_device_survives_every_failing_allocation()
     local y <close> = x:relu()
     local z <close> = y:sum()
     check.equal(z:item(), 1)
+    local m <close> = lac.map("x + 1", {x = x})
+    check.equal(m, {2, -1})
   end, 10)
+end
+
+function T.choosing_what_to_prune_survives_every_failing_allocation()
+  local function choose()
+    local scope <close> = lac.scope() -- luacheck: ignore 211
+    local w = lac.tensor {{1, -2}, {3, 0.5}}
+    local mean, std = lac.moments(w)
+    local score = lac.map("fabs((w - m) / s)", {w = w:transpose(), m = mean, s = std})
+    local masks, report = lac.smallest({score, w}, 3)
+    lac.smallest_of_groups(score, 1, 2)
+    check.equal(#masks, 2)
+    check.equal(report:shape(), {2, 2})
+  end
+  choose() -- programs are built
+  survive(choose, 25)
 end
 
 function T.reading_a_view_survives_every_failing_allocation()

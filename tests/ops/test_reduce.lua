@@ -250,4 +250,47 @@ function T.wrong_dimensions_types_and_closed_tensors_are_refused()
   check.fails("closed tensor", gone.sum, gone)
 end
 
+-- Mean and population standard deviation by loops in doubles.
+local function moments(list)
+  local mean, square = sum(list) / #list, 0
+  for _, v in ipairs(list) do square = square + (v - mean) ^ 2 end
+  return mean, math.sqrt(square / #list)
+end
+
+local function moments_agree(x, tolerance)
+  local want_mean, want_std = moments(x:contiguous():reshape(x:numel()):totable())
+  local mean, std = lac.moments(x)
+  check.equal(mean:shape(), {1})
+  check.equal(std:shape(), {1})
+  check.close(mean:item(), want_mean, 0, tolerance)
+  check.close(std:item(), want_std, 0, tolerance)
+end
+
+function T.moments_are_those_of_all_elements()
+  local scope <close> = lac.scope() -- luacheck: ignore 211
+  moments_agree(lac.tensor(CUBE), 1e-6)
+  moments_agree(lac.tensor(CUBE):transpose(1, 3), 1e-6)
+  moments_agree(lac.tensor {-7}, 0)
+  for _, n in ipairs {4095, 4096, 4097, 20000} do moments_agree(lac.rng(n):normal({n}, 0.5, 2), 2e-6) end
+end
+
+function T.moments_keep_the_digits_of_a_small_deviation()
+  local scope <close> = lac.scope() -- luacheck: ignore 211
+  moments_agree(lac.rng(1):normal({20011}, 1000, 0.01), 1e-5) -- squares of 1000 have no digits left for 0.0001
+  local same = lac.zeros({9001}):fill(0.1)
+  local mean, std = lac.moments(same)
+  check.close(mean:item(), 0.1, 1e-7)
+  check.close(std:item(), 0, 1e-7) -- a mean of equal numbers is off by a last bit
+end
+
+function T.moments_of_nan_and_of_nothing_are_nan()
+  local scope <close> = lac.scope() -- luacheck: ignore 211
+  for _, x in ipairs {lac.tensor {1, NAN, 2}, lac.tensor {INF, 1}, lac.zeros {0, 3}} do
+    local mean, std = lac.moments(x)
+    check.yes(std:item() ~= std:item())
+    check.yes(mean:item() ~= mean:item() or mean:item() == INF)
+  end
+  check.fails("moments: x must be f32, got i32", lac.moments, lac.tensor({1}, "i32"))
+end
+
 return T
