@@ -11,7 +11,8 @@
 -- `rounds` is 0; else at the end of each round of training, of which there are then rounds + 1. `rewind` puts all
 -- parameters back to what they were in the beginning, or after so many steps. `regrow` makes the number of zeros
 -- constant and moves them: at each update a share of the weights that are left go, and as many dropped ones come
--- back, as 0, by their own score; no step is taken then. A `gate` lets an evaluation decide, see prune.gate.
+-- back, as 0, by their own score; where that looks at gradients the optimiser takes no step then. A `gate` lets an
+-- evaluation decide, see prune.gate.
 --
 -- Masks are made anew at each update from all weights, so a weight can come back; but not between rounds and
 -- iterations, where what was dropped has not been trained since. Dropped weights keep their stored values and have no

@@ -105,6 +105,23 @@ function T.the_optimiser_forgets_when_weights_go_back()
   end
 end
 
+function T.a_ticket_of_gradual_pruning_keeps_its_masks_and_begins_anew()
+  local model = bare.random_model(SHAPES, 39)
+  local training <close> = bare.training(model, "lottery_gradual",
+    {target = 0.75, first = 1, last = 5, every = 2, least = 0})
+  local start = bits(model)
+  training.pruner:begin(training:view())
+  check.equal(training.pruner:rounds(), 2)
+  train(training, 1, 8)
+  local masks = bare.masks(model)
+  check.equal(68 - plain.sum(masks), 18 + 18 + 15)
+  training.pruner:round_end(training:view(), 1)
+  check.equal(bare.masks(model), masks)
+  check.equal(bits(model), start)
+  train(training, 1, 8)
+  check.equal(bare.masks(model), masks)
+end
+
 function T.without_rewind_training_goes_on_from_where_it_was()
   local model = bare.random_model(SHAPES, 34)
   local training <close> = bare.training(model, "magnitude", {target = 0.5, rounds = 1})
