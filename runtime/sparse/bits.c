@@ -1,5 +1,5 @@
 /*
- * A draw goes by sixteen counters, which give sixteen bits of each quarter. Quarters begin anywhere
+ * A draw goes by 32 counters, which give 32 bits of each quarter. Quarters begin anywhere
  * in a row, so a second pass reads them as a stream of bits, row by row, 32 columns at a time, and
  * turns blocks of 32 x 32 for the other order.
  *
@@ -66,7 +66,7 @@ typedef float number2 __attribute__((vector_size(8)));
 #define BELOW(x, y) (((x)[0] < (y)[0]) | ((x)[1] < (y)[1]) << 1)
 #include "sparse/bits_draw.inc"
 
-typedef void (*draw_function)(uint16_t bits[4], const lac_rng *rng, const uint64_t keys[20],
+typedef void (*draw_function)(uint32_t bits[4], const lac_rng *rng, const uint64_t keys[20],
                               uint64_t counter, const float *odds, uint64_t part);
 
 static draw_function pick_draw(void) {
@@ -143,11 +143,12 @@ void lac_bits_draw(const lac_bits_plan *plan, uint16_t *quarters, const lac_rng 
     keys[2 * i] = (uint32_t)rng->seed + i * 0x9E3779B9u;
     keys[2 * i + 1] = (uint32_t)(rng->seed >> 32) + i * 0xBB67AE85u;
   }
-  for (; q + 16 <= last; q += 16) {
-    uint16_t bits[4];
+  for (; q + 32 <= last; q += 32) {
+    uint32_t bits[4];
     draw(bits, rng, keys, rng->counter + q, odds + q, part);
     for (uint64_t j = 0; j < 4; j++)
-      quarters[j * plan->stride + q / 16] = bits[j];
+      for (uint32_t half = 0; half < 2; half++)
+        quarters[j * plan->stride + q / 16 + half] = (uint16_t)(bits[j] >> 16 * half);
   }
   draw_few(plan, quarters, rng, odds, q, last, end == lac_bits_blocks(plan));
 }
