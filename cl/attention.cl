@@ -86,13 +86,15 @@ additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global 
   }
 }
 
-/* One group per row: ge[row, s], the gradient of the scores, and gquery's part. */
+/* One group per row: ge[row, s], the gradient of the scores; then gquery's part and t = tanh(key + query), [rows,
+ * regions, size], for additive_bwd_keys, without with_tanh neither. */
 kernel __attribute__((reqd_work_group_size(REDUCE, 1, 1))) void
-additive_bwd_scores(global float *ge, ulong ge0, global float *gquery, ulong gquery0,
+additive_bwd_scores(global float *ge, ulong ge0, global float *tanhs, ulong tanhs0,
+                    global float *gquery, ulong gquery0,
                     const global float *gy, ulong gy0, const global float *w, ulong w0,
                     const global float *query, ulong query0, const global float *keys, ulong keys0,
                     const global float *values, ulong values0, const global float *v, ulong v0,
-                    uint with_gquery, const global int *owners, ulong owners0, uint with_rows,
+                    uint with_tanh, uint with_gquery, const global int *owners, ulong owners0, uint with_rows,
                     uint images, uint each, uint regions, uint size, uint width) {
   local float room[REDUCE];
   const uint lid = (uint)get_local_id(0);
@@ -109,27 +111,30 @@ additive_bwd_scores(global float *ge, ulong ge0, global float *gquery, ulong gqu
   dot = group_sum(dot, room);
   for (uint s = lid; s < regions; s += REDUCE) ger[s] = wr[s] * (ger[s] - dot);
   barrier(CLK_GLOBAL_MEM_FENCE);
-  if (!with_gquery) return; // no barrier follows
+  if (!with_tanh) return; // no barrier follows
   const global float *q = query + query0 + row * size;
   const global float *key = keys + keys0 + image * regions * size;
   global float *gq = gquery + gquery0 + row * size;
+  global float *tr = tanhs + tanhs0 + row * regions * size;
   const uint whole = size / 8 * 8;
   for (uint c = 8 * lid; c < whole; c += 8 * REDUCE) {
     const float8 qc = vload8(0, q + c);
     float8 sum = (float8)(0.0f);
     for (uint s = 0; s < regions; s++) {
       const float8 t = quick_tanh8(vload8(0, key + (ulong)s * size + c) + qc);
+      vstore8(t, 0, tr + (ulong)s * size + c);
       sum += ger[s] * (1.0f - t * t);
     }
-    vstore8(vload8(0, gq + c) + sum * vload8(0, v + v0 + c), 0, gq + c);
+    if (with_gquery) vstore8(vload8(0, gq + c) + sum * vload8(0, v + v0 + c), 0, gq + c);
   }
   for (uint c = whole + lid; c < size; c += REDUCE) {
     float sum = 0.0f;
     for (uint s = 0; s < regions; s++) {
       const float t = quick_tanh(key[(ulong)s * size + c] + q[c]);
+      tr[(ulong)s * size + c] = t;
       sum += ger[s] * (1.0f - t * t);
     }
-    gq[c] += sum * v[v0 + c];
+    if (with_gquery) gq[c] += sum * v[v0 + c];
   }
 }
 
@@ -139,8 +144,8 @@ additive_bwd_scores(global float *ge, ulong ge0, global float *gquery, ulong gqu
  */
 kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *partial,
                               ulong partial0, const global float *ge, ulong ge0,
-                              const global float *query, ulong query0, const global float *keys,
-                              ulong keys0, const global float *v, ulong v0, uint with_gkeys,
+                              const global float *tanhs, ulong tanhs0, const global float *v,
+                              ulong v0, uint with_gkeys,
                               const global int *members, ulong members0, uint with_rows, uint rows,
                               uint each, uint regions, uint size) {
   const uint c = 8 * (uint)get_global_id(0);
@@ -151,12 +156,11 @@ kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *p
     float8 gv = (float8)(0.0f);
     for (uint s = 0; s < regions; s++) {
       const ulong at = (image * regions + s) * size + c;
-      const float8 key = vload8(0, keys + keys0 + at);
       float8 gkey = (float8)(0.0f);
       for (uint r = 0; r < each; r++) {
         const ulong row = member_of(members, members0, with_rows, image, r, each);
         if (row >= rows) break;
-        const float8 t = quick_tanh8(key + vload8(0, query + query0 + row * size + c));
+        const float8 t = vload8(0, tanhs + tanhs0 + (row * regions + s) * size + c);
         const float g = ge[ge0 + row * regions + s];
         gv += g * t;
         gkey += g * (1.0f - t * t);
@@ -171,12 +175,11 @@ kernel void additive_bwd_keys(global float *gkeys, ulong gkeys0, global float *p
     float gv = 0.0f;
     for (uint s = 0; s < regions; s++) {
       const ulong at = (image * regions + s) * size + d;
-      const float key = keys[keys0 + at];
       float gkey = 0.0f;
       for (uint r = 0; r < each; r++) {
         const ulong row = member_of(members, members0, with_rows, image, r, each);
         if (row >= rows) break;
-        const float t = quick_tanh(key + query[query0 + row * size + d]);
+        const float t = tanhs[tanhs0 + (row * regions + s) * size + d];
         const float g = ge[ge0 + row * regions + s];
         gv += g * t;
         gkey += g * (1.0f - t * t);

@@ -1,8 +1,13 @@
---- lacuna info: what can compute here, or what is in a model file.
+--- lacuna info: what can compute here, or what is in a model file or a run.
 local lac = require "lac"
 local disk = require "core.disk"
+local Folder = require "train.folder"
+local Sweep = require "train.sweep"
 local checkpoint = require "train.checkpoint"
+local ledger = require "train.ledger"
 local sizes = require "train.sizes"
+local standard = require "metrics.standard"
+local state = require "train.state"
 local storage = require "train.storage"
 local suggest = require "core.suggest"
 local native = require "cli.native"
@@ -10,15 +15,23 @@ local native = require "cli.native"
 local GIB = 1024 * 1024 * 1024
 
 local info = {
-  summary = "show the version and the OpenCL devices, or what is in a model file",
-  usage = "lacuna info [devices | MODEL]",
-  arguments = {name = "devices | MODEL", max = 1},
+  summary = "show the version and the OpenCL devices, or what is in a model file or a run",
+  usage = "lacuna info [devices | MODEL | RUN] [--regions N] [--words N]",
+  options = {
+    {name = "regions", value = "N", type = "number", min = 1,
+      help = "of the image that multiply-accumulates are counted for (36, or the mean of the run's data)"},
+    {name = "words", value = "N", type = "number", min = 1,
+      help = "of its caption, with one for the end (10, or the mean of the run's data)"},
+  },
+  arguments = {name = "devices | MODEL | RUN", max = 1},
   details = "devices: the number, or P:D, or a word of the name is what LACUNA_DEVICE takes.\n"
     .. "MODEL: per tensor the non-zeros, the bytes now, and what lacuna export would make of it: dense float32 and\n"
     .. "float16, packed float32, float16 and int8, and the published COO format (20 bytes per non-zero). Sparsity is\n"
     .. "the share of zeros among the weights that pruning may touch; biases (no sparsity shown) are not. ~ is an\n"
-    .. "estimate from the first rows of a large dense tensor, - a form that cannot hold the values. A file named\n"
-    .. "devices is ./devices.",
+    .. "estimate from the first rows of a large dense tensor, - a form that cannot hold the values. MACs are the\n"
+    .. "multiply-accumulates for an image with one caption: all, and those with weights that are not 0.\n"
+    .. "RUN: a run's folder: how far it is, and the same of its best model, or the last.\n"
+    .. "A file named devices is ./devices.",
 }
 
 -- Opens the device, since only then it is known which product it gets.
@@ -84,6 +97,8 @@ local function cells_of(row, now)
     local about = row.estimated and form:find("^packed") and "~" or ""
     cells[#cells + 1] = row[form] and about .. row[form] or "-"
   end
+  cells[#cells + 1] = row.macs_dense and tostring(row.macs_dense) or "-"
+  cells[#cells + 1] = row.macs_sparse and tostring(row.macs_sparse) or "-"
   return cells
 end
 
@@ -104,12 +119,11 @@ local function print_table(lines)
   end
 end
 
-local function print_model(path)
-  local file <close> = checkpoint.open(path)
-  local found = checkpoint.read(file, path)
-  local now, rows = stored(storage.records(file, path)), sizes.of(found.model)
+local function print_layers(path, records, rows)
+  local now = stored(records)
   local head = {"tensor", "shape", "non-zeros", "sparsity", "stored", "bytes"}
   for _, form in ipairs(sizes.FORMS) do head[#head + 1] = TITLES[form] end
+  table.move({"MACs dense", "MACs sparse"}, 1, 2, #head + 1, head)
   local lines, sum = {head}, {bytes = 0, parts = {}}
   for _, row in ipairs(rows) do
     lines[#lines + 1] = cells_of(row, now[row.name])
@@ -118,17 +132,96 @@ local function print_model(path)
   local total = cells_of(rows.total, sum)
   total[4] = ("%.2f %%"):format(100 * rows.total.sparsity)
   lines[#lines + 1] = total
+  print_table(lines)
+  local macs = rows.total.macs_dense
+  if macs and macs > 0 then
+    print(("\n%s: MACs for an image of %.4g regions and %.4g words, %.2f %% of them left by zeros"):format(path,
+      rows.image.regions, rows.image.words, 100 * rows.total.macs_sparse / macs))
+  end
+end
+
+-- The image that is asked for, or the usual one.
+local function image_of(args, usual)
+  return {regions = args.regions or usual.regions, words = args.words or usual.words}
+end
+
+local function print_model(path, image)
+  local file <close> = checkpoint.open(path)
+  local found = checkpoint.read(file, path)
+  local rows = ledger.of(found.model, image)
   print(("%s: %s, %d bytes"):format(path, found.config.model.name, disk.size(path)))
   print("  model       " .. settings(found.config.model))
   print("  decoding    " .. settings(found.config.decode))
   print("  vocabulary  " .. (found.vocab and found.vocab:size() .. " words" or "none") .. "\n")
-  print_table(lines)
+  print_layers(path, storage.records(file, path), rows)
+end
+
+-- Runs -----------------------------------------------------------------------------------------------
+
+-- Steps done and the best score so far, from the last checkpoint.
+local function progress_of(folder)
+  if not folder:has "last.h5" then return nil end
+  local scope <close> = lac.scope()
+  local tree = state.read(folder:at "last.h5")
+  return tree and tree.loop.step, tree and tree.best
+end
+
+local WORDS = {running = ", a process works on it", failed = ", it failed: "}
+
+local function describe_state(folder)
+  local now, why = Sweep.look {path = folder.path}
+  if now == "done" then return "finished" end
+  local step = progress_of(folder)
+  return (step and ("at step %d"):format(step) or "not one step is saved") .. (WORDS[now] or "") .. (why or "")
+end
+
+local function describe_best(folder, config)
+  local _, best = progress_of(folder)
+  if not best or best.step == 0 then return "none yet" end
+  local eval = config.recipe.eval
+  local keep = type(eval) == "table" and standard.GROUPS[eval.keep] and eval.keep or "cider"
+  return ("%s %.3f on the validation split, at step %d"):format(standard.label(standard.main(keep)),
+    best.score, best.step)
+end
+
+local function describe_test(folder)
+  local test = folder:has "result.json" and folder:read_json("result.json").test
+  if type(test) ~= "table" then return nil end
+  local words = {}
+  for _, name in ipairs(standard.NAMES) do
+    if type(test[name]) == "number" then words[#words + 1] = ("%s %.3f"):format(standard.label(name), test[name]) end
+  end
+  return table.concat(words, ", ")
+end
+
+-- The model that speaks for the run.
+local function model_of(folder)
+  for _, name in ipairs {"best_sparse.h5", "last_sparse.h5", "best.h5", "last.h5"} do
+    if folder:has(name) then return folder:at(name) end
+  end
+end
+
+local function print_run(path, args)
+  local folder = Folder(path)
+  local config = folder:read_json "config.json"
+  if type(config.recipe) ~= "table" then error(folder:at "config.json" .. ": there is no recipe in it", 0) end
+  print(("%s: a run of %s"):format(path, tostring(config.path)))
+  local overrides, test = table.concat(folder:overrides(), " "), describe_test(folder)
+  if overrides ~= "" then print("  overrides   " .. overrides) end
+  print("  state       " .. describe_state(folder))
+  print("  best        " .. describe_best(folder, config))
+  if test then print("  test        " .. test) end
+  print()
+  local model, typical = model_of(folder), type(config.typical) == "table" and config.typical or {}
+  if not model then return print "there is no model yet" end
+  print_model(model, image_of(args, {regions = tonumber(typical.regions) or ledger.USUAL.regions,
+                                     words = tonumber(typical.words) or ledger.USUAL.words}))
 end
 
 local function check_is_there(path)
   local file = io.open(path, "rb")
   if file then return file:close() end
-  error(('info shows "devices" or a model file, and there is no file %s%s'):format(path,
+  error(('info shows "devices", a model file or a run, and there is no file %s%s'):format(path,
     suggest.hint(path, {"devices"})), 0)
 end
 
@@ -136,7 +229,9 @@ function info.run(args)
   local what = args[1]
   if what and what ~= "devices" then
     check_is_there(what)
-    return print_model(what)
+    what = what:gsub("(.)/+$", "%1")
+    if Folder(what):has "config.json" then return print_run(what, args) end
+    return print_model(what, image_of(args, ledger.USUAL))
   end
   if not what then print(("lacuna %s, %s"):format(native.version, _VERSION)) end
   print_devices()

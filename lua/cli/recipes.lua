@@ -106,7 +106,7 @@ local function late_bar()
     end,
     update = function(_, done, fields) shown:update(done, fields) end,
     note = function(_, text) shown:note(text) end,
-    finish = function() shown:finish() end,
+    finish = function() if shown then shown:finish() end end,
   }
 end
 

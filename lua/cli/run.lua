@@ -1,6 +1,8 @@
 --- lacuna run: a recipe that trains, or any Lua script with `lac` and the library's modules.
+local disk = require "core.disk"
 local native = require "cli.native"
 local options = require "cli.options"
+local recipe = require "train.recipe"
 local recipes = require "cli.recipes"
 
 local run = {
@@ -26,12 +28,7 @@ local run = {
 
 local function read_script(path)
   if path == "-" then return io.read("a"), "=stdin" end
-  local file, why = io.open(path, "rb")
-  if not file then error("cannot open the script " .. why, 0) end
-  local text, failed = file:read("a")
-  file:close()
-  if not text then error(("cannot read the script %s: %s"):format(path, failed), 0) end
-  return text, "@" .. path
+  return disk.read(path, "the script"), "@" .. path
 end
 
 local function globals(args)
@@ -42,20 +39,17 @@ end
 
 -- runs/ucm-updown for recipes/ucm/updown.lua, with a number where that is taken.
 local function choose_folder(path)
-  local name = path:gsub("%.lua$", ""):match("([^/]+/[^/]+)$") or path:gsub("%.lua$", "")
-  name = "runs/" .. name:gsub("^%.+/", ""):gsub("/", "-")
+  local name = "runs/" .. recipe.name_of(path)
   local folder, n = name, 1
   while true do
-    local taken = io.open(folder .. "/config.json", "rb")
-    if not taken then return folder end
-    taken:close()
+    if not disk.exists(folder .. "/config.json") then return folder end
     n = n + 1
     folder = ("%s-%d"):format(name, n)
   end
 end
 
 local function train(args, how, source)
-  local recipe, Run = require "train.recipe", require "train.run"
+  local Run = require "train.run"
   local sources = recipe.sources(source, how)
   local folder = args.out or choose_folder(source.path)
   local started = Run.start(folder, sources, how, recipes.host())

@@ -1,4 +1,4 @@
---- Small questions about files, which restricted scripts may not ask (core.sandbox).
+--- Small questions about files, and whole ones, which restricted scripts may not ask for (core.sandbox).
 -- @module core.disk
 
 local disk = {}
@@ -18,6 +18,20 @@ end
 function disk.size(path)
   local handle <close> = assert(io.open(path, "rb"))
   return (handle:seek("end"))
+end
+
+--- The bytes of a file.
+-- @tparam string path
+-- @tparam[opt] string what it is, for messages: "the recipe"
+-- @treturn string
+function disk.read(path, what)
+  what = what and what .. " " or ""
+  local file, why = io.open(path, "rb")
+  if not file then error(("cannot open %s%s"):format(what, why), 0) end
+  local text, failed = file:read("a")
+  file:close()
+  if not text then error(("cannot read %s%s: %s"):format(what, path, failed), 0) end
+  return text
 end
 
 return disk

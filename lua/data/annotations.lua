@@ -1,24 +1,13 @@
 --- Captions by image, from the JSON files in which they are handed around.
 -- @module data.annotations
 local lac = require "lac"
+local json = require "data.json"
 local suggest = require "core.suggest"
 
 local annotations = {}
 
 local function fail(path, text, ...)
   error(path .. ": " .. text:format(...), 0)
-end
-
-local function read_json(path)
-  local file, why = io.open(path, "rb")
-  if not file then error("cannot open " .. why, 0) end
-  local text
-  text, why = file:read("a")
-  file:close()
-  if not text then fail(path, "cannot read: %s", why) end
-  local good, value = pcall(lac.json.decode, text)
-  if not good then fail(path, "%s", (tostring(value):gsub("^.-json: ", "not readable as JSON: "))) end
-  return value
 end
 
 -- What was found instead, for a message.
@@ -142,7 +131,7 @@ end
 -- or "test", captions = {raw texts}, tokens = {their words, joined}}, in the order of the file
 -- @raise the file, the image and what is wrong
 function annotations.images(path)
-  local value = read_json(path)
+  local value = json(path)
   if type(value) ~= "table" or not is_list(value.images) then
     fail(path, 'expected {"images": [{"filename", "split", "sentences": [{"raw", "tokens"}, ...]}, ...]}')
   end
@@ -167,7 +156,7 @@ end
 -- @treturn table image id -> list of captions as written
 -- @raise the file and what is wrong
 function annotations.references(path)
-  local value = read_json(path)
+  local value = json(path)
   if type(value) == "table" and is_list(value.annotations) then return read_coco(path, value) end
   if type(value) == "table" and is_list(value.images) and type(value.images[1]) == "table"
     and value.images[1].sentences then return read_karpathy(path, value) end
@@ -183,7 +172,7 @@ end
 -- @treturn table list of {id, caption}, as they come
 -- @raise the file and what is wrong, also where an image has two
 function annotations.captions(path)
-  local value, found, first = read_json(path), {}, {}
+  local value, found, first = json(path), {}, {}
   if not is_list(value) or not value[1] then
     fail(path, 'expected captions as [{"image_id": ..., "caption": ...}, ...]%s',
       is_list(value) and "; there is none" or "")

@@ -73,6 +73,27 @@ function UpDown:init(cfg)
   self.output_dropout = Dropout(drop) -- on the copy of h that feeds the classifier
 end
 
+-- How often a step or a region meets the weights of each part; the rest is met once per word.
+local USES = {
+  embed = function() return 0 end, -- a row is looked up
+  fc_embed = function() return 1 end,
+  att_embed = function(image) return image.regions end,
+  ctx2att = function(image) return image.regions end,
+  ["core.attention.alpha_net"] = function(image) return image.regions * image.words end,
+}
+
+--- How often each weight of a parameter is multiplied for one image with one caption. What this program computes once
+-- for an image although a step uses it (the image vector's part of the attention LSTM) counts as in the equations.
+-- @tparam string name of a parameter
+-- @tparam table image regions; words, steps of the decoder, the one that ends the caption included
+-- @treturn number 0 for biases
+function UpDown.uses(_, name, image)
+  local part, kind = name:match("^(.*)%.([^.]+)$")
+  if not kind:find("^weight") then return 0 end
+  local uses = USES[part] or USES[part:match("^[^.]+")]
+  return uses and uses(image) or image.words
+end
+
 function UpDown:train(rng)
   self.output_dropout:train(rng)
   return Module.train(self, rng)
@@ -133,7 +154,6 @@ function UpDown:step_weights(ready, once)
     att_bias = self.att_lstm:bias(),
     lang_v = ready(lang_v), lang_h1 = ready(lang_h1),
     lang_hh = ready(self.lang_lstm.weight_hh:weights()),
-    lang_bias = self.lang_lstm:bias(),
     v = self.attention:vector(),
     h2att = not self.attention.h2att.weight:redraws() and ready(self.attention.h2att.weight:weights()) or nil,
   }
@@ -149,20 +169,32 @@ function UpDown:word_part(words, w)
   return self.embed(words):linear(w.att_word, w.att_bias)
 end
 
--- One step: the attention LSTM, look, the language LSTM. `add` is what the image and the word give.
-function UpDown:advance(seen, w, state, add)
-  local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = add}
-  local new = {h2 = state.h2, c2 = state.c2}
-  new.h1, new.c1 = lac.lstm_cell(z, state.c1)
-  new.h2, new.c2 = self:look_and_speak(seen, w, new)
-  return new
+-- The rest of a step after the sum z of the attention LSTM, with a place for every result, see all_places.
+function UpDown:advance_in(places, seen, w, state, z)
+  local h1, c1 = lac.lstm_cell(z, state.c1, places.h1, places.c1)
+  local context = self.attention(h1, seen, w.v, w.h2att, places)
+  z = lac.linear {context, w.lang_v, h1, w.lang_h1, state.h2, w.lang_hh, onto = places.lang_z}
+  local h2, c2 = lac.lstm_cell(z, state.c2, places.h2, places.c2)
+  return {h1 = h1, c1 = c1, h2 = h2, c2 = c2}
 end
 
--- The rest of a step after the attention LSTM: look, then the language LSTM.
-function UpDown:look_and_speak(seen, w, state)
-  local context = self.attention(state.h1, seen, w.v, w.h2att)
-  local z = lac.linear {context, w.lang_v, state.h1, w.lang_h1, state.h2, w.lang_hh, bias = w.lang_bias}
-  return lac.lstm_cell(z, state.c2)
+-- Tensors for the results of all steps, a row per word, so that what several steps make need not be put together for
+-- the classifier and for the gradients of weights. Sums begin as what does not depend on the steps before.
+function UpDown:all_places(rows)
+  local hidden, size = self.cfg.hidden, self.cfg.attention
+  local function biases(bias, n)
+    return bias:reshape(1, n):repeat_rows(rows)
+  end
+  return {lang_z = biases(self.lang_lstm:bias(), 4 * hidden),
+          scored = biases(self.attention.h2att.bias:tensor(), size), context = lac.zeros {rows, hidden},
+          h1 = lac.zeros {rows, hidden}, c1 = lac.zeros {rows, hidden},
+          h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
+end
+
+local function rows_of(tensors, at, rows)
+  local part = {}
+  for name, x in pairs(tensors) do part[name] = x:slice(1, at, rows) end
+  return part
 end
 
 local function zero_state(rows, hidden)
@@ -181,10 +213,7 @@ end
 
 -- The state of the rows that go on.
 local function first_rows(state, n)
-  if state.h1:shape(1) == n then return state end
-  local first = {}
-  for name, x in pairs(state) do first[name] = x:slice(1, 1, n) end
-  return first
+  return state.h1:shape(1) == n and state or rows_of(state, 1, n)
 end
 
 -- What the words and the images give to the attention LSTM, for the words of all steps at once.
@@ -198,7 +227,8 @@ function UpDown:all_inputs(batch, seen, w, words)
   return add:reshape(steps * rows, 4 * self.cfg.hidden)
 end
 
--- The same for one step; `image`, what the image vectors give, where it was made before.
+-- For one step: the vectors of the words, and what the images give, a row per word; `image`, what the image vectors
+-- give, where it was made before.
 function UpDown:step_inputs(batch, seen, w, words, image)
   local rows = words:shape(1)
   image = image or seen.fc:linear(w.att_fc)
@@ -207,7 +237,7 @@ function UpDown:step_inputs(batch, seen, w, words, image)
   else
     image = image:repeat_rows(rows // seen.images)
   end
-  return lac.linear {self.embed(words), w.att_word, bias = w.att_bias, add = image}
+  return self.embed(words), image
 end
 
 --- Teacher forcing: the scores of every next word.
@@ -229,13 +259,15 @@ function UpDown:forward(batch)
   local counts, words = time_steps(batch)
   local prepared <close> = Prepared()
   local w = self:step_weights(prepared, as_it_is)
-  local add = self:all_inputs(batch, seen, w, words)
-  local state, outputs, at = zero_state(counts[1], self.cfg.hidden), {}, 1
-  for t, rows in ipairs(counts) do
-    state = self:advance(seen, w, first_rows(state, rows), add:slice(1, at, rows))
-    outputs[t], at = state.h2, at + rows
+  local places = self:all_places(words:shape(1))
+  places.att_z = self:all_inputs(batch, seen, w, words)
+  local state, at = zero_state(counts[1], self.cfg.hidden), 1
+  for _, rows in ipairs(counts) do
+    local here, before = rows_of(places, at, rows), first_rows(state, rows)
+    local z = lac.linear {before.h2, w.att_h2, before.h1, w.att_hh, onto = here.att_z}
+    state, at = self:advance_in(here, seen, w, before, z), at + rows
   end
-  return self.logit(self.output_dropout(lac.concat(outputs, 1)))
+  return self.logit(self.output_dropout(places.h2))
 end
 
 local function check_sampling(batch)
@@ -267,10 +299,14 @@ function UpDown:forward_stepwise(batch, seen)
   local fixed = not self:redraws() and self:step_weights(as_it_is, as_it_is)
   local image = fixed and seen.fc:linear(fixed.att_fc)
   local words, at = given:slice(1, 1, counts[1]), counts[1] + 1
+  local places, first = self:all_places(given:shape(1)), 1
   local state, logits = zero_state(counts[1], self.cfg.hidden), {}
   for t, rows in ipairs(counts) do
     local w, following = fixed or self:step_weights(as_it_is, as_it_is), counts[t + 1]
-    state = self:advance(seen, w, first_rows(state, rows), self:step_inputs(batch, seen, w, words, image))
+    local before = first_rows(state, rows)
+    local x, add = self:step_inputs(batch, seen, w, words, image)
+    local z = lac.linear {x, w.att_word, before.h2, w.att_h2, before.h1, w.att_hh, bias = w.att_bias, add = add}
+    state, first = self:advance_in(rows_of(places, first, rows), seen, w, before, z), first + rows
     logits[t] = self.logit(self.output_dropout(state.h2))
     if following then
       words, at = given:slice(1, at, following), at + following
@@ -288,7 +324,7 @@ end
 -- @treturn table a session for step; close it with session:close()
 function UpDown:begin(seen, each)
   local prepared, held = Prepared(), self:hold()
-  local session = {seen = seen, each = each}
+  local session = {seen = seen, each = each, lang_bias = self.lang_lstm:bias()}
   if not self:redraws() then
     session.w = self:step_weights(prepared, prepared)
     session.image = image_part(seen, session.w, each)
@@ -309,8 +345,12 @@ end
 function UpDown:step(session, state, words)
   local seen, w = session.seen, session.w or self:step_weights(as_it_is, as_it_is)
   local image = session.image or image_part(seen, w, session.each)
-  local new = self:advance(seen, w, state, self:word_part(words, w) + image)
-  return self.logit(new.h2), new
+  local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = self:word_part(words, w) + image}
+  local h1, c1 = lac.lstm_cell(z, state.c1)
+  local context = self.attention(h1, seen, w.v, w.h2att)
+  z = lac.linear {context, w.lang_v, h1, w.lang_h1, state.h2, w.lang_hh, bias = session.lang_bias}
+  local h2, c2 = lac.lstm_cell(z, state.c2)
+  return self.logit(h2), {h1 = h1, c1 = c1, h2 = h2, c2 = c2}
 end
 
 return UpDown

@@ -21,16 +21,24 @@ function AdditiveAttention:vector()
   return self.alpha_net.weight:tensor():reshape(self.size)
 end
 
+-- The part of the scores that the query gives; `onto` holds the bias already.
+local function score(self, query, h2att, onto)
+  if onto then return lac.linear {query, h2att or self.h2att.weight:weights(), onto = onto} end
+  return h2att and query:linear(h2att, self.h2att.bias:tensor()) or self.h2att(query)
+end
+
 --- @tparam tensor query [rows, query]
 -- @tparam table seen keys [images, regions, size], values [images, regions, width] and, if there are, mask [images,
 -- regions] and the tables owners and members of lac.attention; without these the rows of an image lie together
 -- @tparam[opt] tensor v self:vector(), where it was made before a loop
 -- @tparam[opt] weights h2att as self.h2att.weight:weights(), likewise
+-- @tparam[opt] table places of results: scored [rows, size], which holds the bias of h2att, and context [rows, width]
 -- @treturn tensor [rows, width]
-function AdditiveAttention:forward(query, seen, v, h2att)
-  local scored = h2att and query:linear(h2att, self.h2att.bias:tensor()) or self.h2att(query)
+function AdditiveAttention:forward(query, seen, v, h2att, places)
+  local scored = score(self, query, h2att, places and places.scored)
   return (lac.attention {query = scored, keys = seen.keys, values = seen.values, mask = seen.mask,
-                         owners = seen.owners, members = seen.members, v = v or self:vector()})
+                         owners = seen.owners, members = seen.members, v = v or self:vector(),
+                         place = places and places.context})
 end
 
 return AdditiveAttention

@@ -12,7 +12,8 @@ local Embedding = class("Embedding", Module)
 function Embedding:init(cfg)
   Module.init(self)
   self.count, self.size = cfg.count, cfg.size
-  self.weight = self:add_param("weight", Param({cfg.count, cfg.size}, init.normal(1), {maskable = true}))
+  self.weight = self:add_param("weight", Param({cfg.count, cfg.size}, init.normal(1),
+    {maskable = true, fan = 1}))
 end
 
 --- @tparam tensor ids i32 [...], each 0 .. count - 1

@@ -1,9 +1,12 @@
 --- Masks of parameters: what a weight is multiplied by, element by element.
 --
+-- A fixed mask stays as it is during training; a pruning method may write new zeros and ones into `values`, and may
+-- set `dense_gradient`, after which dropped weights get the gradient of the weight that would stand in their place.
+--
 -- A mask belongs to a parameter (nn.param), never to a second copy of a model. It has `apply(value, rng)`, which
--- gives the masked weight; `binary()`, the zeros and ones that evaluation uses, and `kept()`, how many are ones;
--- `redraws(rng)`, whether each use in a time loop gets weights of its own; `state()`, what mask.load makes it of again;
--- `zero_grad()` and `close()`.
+-- gives the masked weight; `pruned(value)`, the weight that evaluation uses; `binary(value)`, the zeros and ones in it,
+-- and `kept(value)`, how many are ones; `redraws(rng)`, whether each use in a time loop gets weights of its own;
+-- `state()`, what mask.load makes it of again; `zero_grad()` and `close()`.
 -- @module nn.mask
 local lac = require "lac"
 local class = require "core.class"
@@ -11,15 +14,30 @@ local config = require "core.config"
 
 local mask = {}
 
+-- The value where a mask of zeros and ones keeps it; 0, never -0, elsewhere.
+local function product(self, value)
+  local scope <close> = lac.scope()
+  return scope:keep(value * self:binary() + 0)
+end
+
 local Fixed = class("FixedMask")
 
 function Fixed:init(values)
   self.values = values
 end
 
-function Fixed:apply(value)
-  return value * self.values
+-- What masking adds to a value; not recorded, so a gradient does not see the mask.
+local function difference(value, values)
+  local scope <close> = lac.scope()
+  return scope:keep(value * values - value)
 end
+
+function Fixed:apply(value)
+  if not self.dense_gradient then return value * self.values end
+  return value + difference(value, self.values)
+end
+
+Fixed.pruned = product
 
 --- @treturn tensor new, of zeros and ones
 function Fixed:binary()
@@ -95,6 +113,8 @@ function Trained:share(value, cuts)
   }
 end
 
+Trained.pruned = product
+
 --- @treturn tensor new, of zeros and ones: round(sigmoid(logits)), half to even
 function Trained:binary()
   local ones <close> = lac.zeros(self.logits:shape()):fill(1)
@@ -124,6 +144,55 @@ function Trained:close()
   self.logits:close()
 end
 
+local Soft = class("SoftMask")
+
+function Soft:init(t)
+  if t:numel() ~= 1 then error(("nn.mask: a soft mask has one threshold, got %d"):format(t:numel()), 4) end
+  self.t = t
+end
+
+-- sign(w) relu(|w| - c) as a difference of two that are never both above 0.
+function Soft:apply(value)
+  local c = self.t:sigmoid()
+  return (value - c):relu() - (value:neg() - c):relu()
+end
+
+function Soft:pruned(value)
+  local scope <close> = lac.scope()
+  return scope:keep(self:apply(value) + 0)
+end
+
+--- @tparam tensor value what is masked
+-- @treturn tensor new, of zeros and ones
+function Soft:binary(value)
+  local scope <close> = lac.scope()
+  return scope:keep(self:apply(value):abs():greater(0))
+end
+
+--- @tparam tensor value what is masked
+-- @treturn tensor new, a scalar
+function Soft:kept(value)
+  local scope <close> = lac.scope()
+  return scope:keep(self:binary(value):sum())
+end
+
+--- @treturn table kind = "soft", tensor = the live t
+function Soft:state()
+  return {kind = "soft", tensor = self.t}
+end
+
+function Soft.redraws()
+  return false
+end
+
+function Soft:zero_grad()
+  self.t:zero_grad()
+end
+
+function Soft:close()
+  self.t:close()
+end
+
 --- A mask that stays as it is.
 -- @tparam tensor values zeros and ones, the mask's from now on
 function mask.fixed(values)
@@ -138,12 +207,27 @@ function mask.trained(logits, cfg)
   return Trained(logits, cfg)
 end
 
+--- A soft threshold, which shrinks what it keeps: sign(w) relu(|w| - sigmoid(t)).
+-- Kusupati et al. 2020, "Soft threshold weight reparameterization for learnable sparsity", equation 3.
+-- @tparam tensor t [1], the mask's from now on; it trains if it requires a gradient
+function mask.soft(t)
+  return Soft(t)
+end
+
 --- The mask of a state.
 -- @tparam table state kind, tensor (the mask's from now on) and maybe cfg
 function mask.load(state)
   if state.kind == "fixed" then return Fixed(state.tensor) end
   if state.kind == "trained" then return Trained(state.tensor, state.cfg) end
-  error(('nn.mask: there is no kind of mask "%s"; there are fixed and trained'):format(tostring(state.kind)), 2)
+  if state.kind == "soft" then return Soft(state.tensor) end
+  error(('nn.mask: there is no kind of mask "%s"; there are fixed, trained and soft'):format(tostring(state.kind)), 2)
+end
+
+--- The shape of a state's tensor.
+-- @tparam string kind
+-- @tparam table shape of the weight
+function mask.shape_of(kind, shape)
+  return kind == "soft" and {1} or shape
 end
 
 return mask

@@ -9,11 +9,13 @@ local Param = class("Param")
 
 --- @tparam table shape
 -- @tparam function init (rng, shape) -> tensor
--- @tparam[opt] table options maskable: whether pruning may touch it (weights yes, biases no)
+-- @tparam[opt] table options maskable: whether pruning may touch it (weights yes, biases no); fan: how many of its
+-- elements an output sums (those of a row unless given)
 function Param:init(shape, init, options)
   self.shape = shape
   self.fill = init
   self.maskable = options and options.maskable or false
+  self.fan = options and options.fan or self:numel() // math.max(1, shape[1])
 end
 
 --- Number of elements.
@@ -69,14 +71,11 @@ function Param:tensor()
   return self.value
 end
 
---- The value without what the mask drops in evaluation, whatever the mode.
+--- The value that evaluation computes with, whatever the mode.
 -- @treturn tensor the live value where there is no mask; else new, 0 (never -0) where a weight is dropped
 function Param:pruned()
   if not self.value then error("this parameter has no value: initialise or load the model first", 2) end
-  if not self.mask then return self.value end
-  local kept <close> = self.mask:binary()
-  local product <close> = self.value * kept
-  return product + 0
+  return self.mask and self.mask:pruned(self.value) or self.value
 end
 
 -- Column ranges of a matrix, views of it.

@@ -84,6 +84,18 @@ local function make_groups(rule, cfg, params)
   return groups
 end
 
+-- A step of a single number: settings that the device's function refuses are refused before training.
+local function try(rule, cfg)
+  local tape <close> = lac.tape()
+  local w = lac.zeros {1}:requires_grad(true)
+  tape:backward(w:sum())
+  local args, names = rule.settings(cfg), rule.slots(cfg)
+  args.rate, args.decay, args.clip = 0, cfg.weight_decay, cfg.clip_value
+  args[1] = {w = w, s = names[1] and lac.zeros {1}, t = names[2] and lac.zeros {1}, count = 1}
+  local good, message = pcall(rule.step, args)
+  if not good then blame(("%s: %s"):format(rule.name, (message:gsub("^[%l_]+: ", "")))) end
+end
+
 --- @tparam table rule
 -- @tparam table params tensors, or what nn.Module:parameters gives, which groups can tell apart by name; they are
 -- changed in place by steps
@@ -97,6 +109,7 @@ function Optimiser:init(rule, params, cfg)
   self.counts, self.slots = {}, {}
   for _, group in ipairs(self.groups) do
     if rule.check then rule.check(group.cfg) end
+    try(rule, group.cfg)
     local names = rule.slots(group.cfg)
     for _, i in ipairs(group.at) do
       self.counts[i], self.slots[i] = 0, {}
@@ -153,6 +166,24 @@ function Optimiser:step(lr)
       self.rule.step(args)
       for _, part in ipairs(args) do self.counts[part.at] = part.count end
     end
+  end
+end
+
+--- The state's tensors of a parameter.
+-- @tparam string name
+-- @treturn table name of the slot -> tensor, the live one; empty where the parameter is not known
+function Optimiser:slots_of(name)
+  for i, p in ipairs(self.params) do
+    if p.name == name then return self.slots[i] end
+  end
+  return {}
+end
+
+--- Forget what the steps so far have left: as new.
+function Optimiser:reset()
+  for i, slots in ipairs(self.slots) do
+    self.counts[i] = 0
+    for _, x in pairs(slots) do x:fill(0) end
   end
 end
 

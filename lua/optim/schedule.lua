@@ -1,11 +1,13 @@
 --- Schedules: what a number such as the learning rate is at each update.
 --
--- A schedule is a number, or a function f(t, at) -> number: t is the progress, at = {step =, steps =, epoch =}.
+-- A schedule is a number, or a function f(t, at) -> number: t is the progress, at = {step =, steps =, epoch =,
+-- epoch_steps =}.
 -- The step counter is raised before an update, so the first has step = 1 and t = 1 / steps, and the last t = 1.
 -- epoch counts from 0. Any Lua function of progress will do: function(t) return 0.1 * (1 - t) ^ 2 end.
 -- @module optim.schedule
 local blame = require "core.blame"
 local config = require "core.config"
+local every = require "core.every"
 
 local schedule = {}
 
@@ -86,6 +88,34 @@ function schedule.warmup(cfg)
   return function(t, at)
     local value = type(cfg.to) == "function" and cfg.to(t, at) or cfg.to
     return value * math.min(1, at.step / cfg.steps)
+  end
+end
+
+-- A moment in steps: "1 epoch", "50 %", "200 steps", or a number of epochs.
+local function moment(value, at, name)
+  local epoch = at.epoch_steps or at.steps
+  if type(value) == "number" then return value * epoch end
+  local amount, unit = every.parse(value, name)
+  local scale = unit == "epochs" and epoch or unit == "%" and at.steps / 100 or unit == "steps" and 1
+  if not scale then error(("%s is counted in steps, epochs or %%, not in %s"):format(name, unit), 0) end
+  return amount * scale
+end
+
+--- From one value to another along to + (from - to) (1 - q)^3, fast at first, q going from 0 at start to 1 at stop.
+-- Zhu and Gupta 2017, "To prune, or not to prune", equation 1.
+-- @tparam table cfg to, from (0), start (0), stop ("100 %"): each a number of epochs, or "1 epoch", "50 %", "200 steps"
+function schedule.cubic(cfg)
+  cfg = read("cubic", {from = 0, to = number, start = config.either(0, "string"),
+                       stop = config.either("100 %", "number")}, cfg, {"to"})
+  for _, key in ipairs {"start", "stop"} do
+    local good, message = pcall(moment, cfg[key], {steps = 1}, "schedule.cubic." .. key)
+    if not good then blame(message) end
+  end
+  return function(_, at)
+    local start, stop = moment(cfg.start, at, "start"), moment(cfg.stop, at, "stop")
+    local q = stop > start and (at.step - start) / (stop - start) or at.step < start and 0 or 1
+    q = math.max(0, math.min(1, q))
+    return cfg.to + (cfg.from - cfg.to) * (1 - q) ^ 3
   end
 end
 

@@ -5,8 +5,8 @@
 return function(model)
   for _, p in ipairs(model:parameters()) do
     if p.param.mask then
-      p.param:set_mask(p.param.mask:binary())
       local pruned <close> = p.param:pruned()
+      p.param:set_mask(p.param.mask:binary(p.param.value))
       p.param.value:copy(pruned)
     end
   end

@@ -12,24 +12,37 @@ local stats = {}
 -- @treturn integer
 function stats.kept(param)
   local scope <close> = lac.scope()
-  local kept = param.mask and param.mask:kept() or param.value:abs():greater(0):sum()
+  local kept = param.mask and param.mask:kept(param.value) or param.value:abs():greater(0):sum()
   return math.tointeger(kept:item())
 end
 
 --- @tparam nn.Module model
--- @treturn table {{name =, size =, kept =, sparsity =}, ..., size =, kept =, sparsity =}: the list in canonical
--- order, and the totals; sparsity is the share of zeros, 0 where there is nothing
+-- @treturn table {{name =, size =, kept =, sparsity =, masked =}, ..., size =, kept =, sparsity =}: the list in
+-- canonical order, and the totals; sparsity is the share of zeros, 0 where there is nothing; masked, whether there is
+-- a mask
 function stats.of(model)
   local out = {size = 0, kept = 0}
   for _, p in ipairs(model:parameters()) do
     if p.param.maskable then
       local size, kept = p.param:numel(), stats.kept(p.param)
-      out[#out + 1] = {name = p.name, size = size, kept = kept, sparsity = size > 0 and 1 - kept / size or 0}
+      out[#out + 1] = {name = p.name, size = size, kept = kept, sparsity = size > 0 and 1 - kept / size or 0,
+                       masked = p.param.mask ~= nil}
       out.size, out.kept = out.size + size, out.kept + kept
     end
   end
   out.sparsity = out.size > 0 and 1 - out.kept / out.size or 0
   return out
+end
+
+--- The layers that pruning has all but removed: masked, with fewer than 0.1 % of their weights left.
+-- @tparam table sparsity from of
+-- @treturn table the rows of these
+function stats.collapsed(sparsity)
+  local list = {}
+  for _, layer in ipairs(sparsity) do
+    if layer.masked and layer.kept < layer.size / 1000 then list[#list + 1] = layer end
+  end
+  return list
 end
 
 --- Whether the number of weights left is within 5 % of what the target asks for, as the best checkpoint demands.

@@ -18,8 +18,8 @@ local class = require "core.class"
 local config = require "core.config"
 local fix = require "prune.fix"
 local mask = require "nn.mask"
+local parts = require "prune.parts"
 local schedule = require "optim.schedule"
-local select = require "core.select"
 
 local supermask = {}
 
@@ -57,18 +57,6 @@ function Supermask:init(cfg)
   self.cfg.weight = self.cfg.weight or math.max(5, 0.5 / (1 - self.cfg.target))
 end
 
-local function maskable(model)
-  local list, names = {}, {}
-  for _, p in ipairs(model:parameters()) do
-    if p.param.maskable then
-      list[#list + 1] = p
-      names[#names + 1] = p.name
-    end
-  end
-  if #list == 0 then blame("prune.supermask: the model has no weight that pruning may touch") end
-  return list, names
-end
-
 -- A mask for a part's parameter; returns its logits.
 local function add_mask(part, cfg)
   part.logits = lac.zeros(part.param.shape):fill(cfg.init)
@@ -80,20 +68,13 @@ end
 -- @tparam nn.Module model
 function Supermask:attach(model)
   local cfg = self.cfg
-  local list, names = maskable(model)
-  local good, frozen = pcall(select.pick, names, cfg.freeze)
-  if not good then blame("prune.supermask.freeze: " .. frozen) end
-  self.active, self.frozen, self.size = {}, {}, 0
+  self.active, self.frozen = parts(model, cfg.freeze, "prune.supermask")
+  self.size = 0
   local trained = {}
-  for _, p in ipairs(list) do
-    local part = {name = p.name, param = p.param}
-    table.insert(frozen[p.name] and self.frozen or self.active, part)
-  end
-  if #self.active == 0 then blame("prune.supermask.freeze: all masks are frozen; nothing would be pruned") end
   for _, part in ipairs(self.frozen) do add_mask(part, cfg) end
   for i, part in ipairs(self.active) do
     trained[i] = add_mask(part, cfg):requires_grad(true)
-    self.size = self.size + part.param:numel()
+    self.size = self.size + part.size
   end
   self.optimiser = adam.new(trained, {beta1 = cfg.beta1, beta2 = cfg.beta2, eps = cfg.eps,
                                       clip_value = cfg.clip_value})
@@ -133,6 +114,11 @@ end
 -- @treturn table target, and the weight that the loss on sparsity will have
 function Supermask:forecast(at)
   return {target = self.cfg.target, ["loss weight"] = self.cfg.weight * (1 - anneal_rate(at.step, at.steps))}
+end
+
+--- The share of zeros in the end.
+function Supermask:final_target()
+  return self.cfg.target
 end
 
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.

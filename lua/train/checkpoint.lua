@@ -14,22 +14,20 @@
 local lac = require "lac"
 local vocab = require "data.vocab"
 local storage = require "train.storage"
-local suggest = require "core.suggest"
 
 local checkpoint = {}
 
 local FORMAT, VERSION = "lacuna-model", 2 -- version 1: dense tensors only, not listed
-local MODELS = {updown = "models.updown"}
 
+-- The class in models/<name>.lua.
 local function model_class(name, path)
-  local names = {}
-  for known in pairs(MODELS) do names[#names + 1] = known end
-  table.sort(names)
-  if not MODELS[name] then
-    error(("%s: there is no model \"%s\"%s; there are %s"):format(path, tostring(name),
-      suggest.hint(tostring(name), names), table.concat(names, ", ")), 0)
+  local module = type(name) == "string" and name:find("^[%l_%d]+$") and "models." .. name
+  local found, class = pcall(require, module or "")
+  if found and type(class) == "table" and class.defaults and class.forward then return class end
+  if not found and module and not tostring(class):find("module '" .. module .. "' not found", 1, true) then
+    error(class, 0)
   end
-  return require(MODELS[name])
+  error(('%s: there is no model "%s" in this program'):format(path, tostring(name)), 0)
 end
 
 --- Build a model from its configuration, without values.

@@ -5,13 +5,16 @@
 --     device.json                            program, device and driver
 --     log.jsonl, events.out.tfevents.lacuna  numbers over time
 --     val_beam_1/, test_beam_2/              captions and scores of each evaluation, scores.csv
---     sparsity.csv                           per layer, of the pruned model
+--     sparsity.csv, layers.csv               per layer, of the pruned model; layers.csv as train.ledger
+--     init.h5, step_500.h5                   weights before training, and at the steps of save.keep
 --     last.h5, best.h5, best_sparse.h5       models; last.h5 holds all that resuming needs
 --     result.json                            when the run is finished
+--     failed.txt                             why it failed, as part of a sweep
 -- @module train.folder
 local lac = require "lac"
 local disk = require "core.disk"
 local class = require "core.class"
+local json = require "data.json"
 
 local Folder = class("Folder")
 
@@ -30,12 +33,7 @@ function Folder:has(name)
 end
 
 function Folder:read(name)
-  local file, why = io.open(self:at(name), "rb")
-  if not file then error("cannot open " .. why, 0) end
-  local text, failed = file:read("a")
-  file:close()
-  if not text then error(("cannot read %s: %s"):format(self:at(name), failed), 0) end
-  return text
+  return disk.read(self:at(name))
 end
 
 --- Write a text: a reader sees the old or the new, never half.
@@ -49,11 +47,21 @@ end
 
 --- The value in a JSON file of the folder.
 function Folder:read_json(name)
-  local good, value = pcall(lac.json.decode, self:read(name))
-  if not good or type(value) ~= "table" then
-    error(("%s is not readable as JSON: %s"):format(self:at(name), tostring(value):gsub("^.-json: ", "")), 0)
-  end
+  local value = json(self:at(name))
+  if type(value) ~= "table" then error(("%s: holds no JSON object"):format(self:at(name)), 0) end
   return value
+end
+
+--- The overrides that the run was started with.
+-- @treturn table list of "key=value"
+function Folder:overrides()
+  local overrides = self:read_json("config.json").overrides
+  for i, word in pairs(type(overrides) == "table" and overrides or {false}) do
+    if math.type(i) ~= "integer" or type(word) ~= "string" then
+      error(self:at "config.json" .. ": overrides must be a list of texts", 0)
+    end
+  end
+  return overrides
 end
 
 --- Add a line to a table in a text file, with a heading where the file is new; lines that begin with the same field

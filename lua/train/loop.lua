@@ -10,17 +10,19 @@
 local lac = require "lac"
 local class = require "core.class"
 local schedule = require "optim.schedule"
-local every = require "train.every"
+local every = require "core.every"
 
 local Loop = class("Loop")
 
--- First step of each stage in the run, and how many it has.
-local function lay_out(stages, epoch_steps)
+-- First step of each stage in the run, and how many it has; all of them as often as there are rounds.
+local function lay_out(stages, epoch_steps, rounds)
   local list, first = {}, 0
-  for i, stage in ipairs(stages) do
-    local steps = math.floor((stage.steps or stage.epochs * epoch_steps) + 0.5)
-    list[i] = {cfg = stage, first = first, steps = math.max(1, steps)}
-    first = first + list[i].steps
+  for round = 0, rounds - 1 do
+    for i, stage in ipairs(stages) do
+      local steps = math.max(1, math.floor((stage.steps or stage.epochs * epoch_steps) + 0.5))
+      list[#list + 1] = {cfg = stage, first = first, steps = steps, number = i, round = round}
+      first = first + steps
+    end
   end
   return list, first
 end
@@ -33,6 +35,8 @@ end
 -- * save(step): when an evaluation is done, as often as save.every says, when stopped
 -- * progress(step): after every step
 -- * stop() -> whether the user wants to end
+-- * start(folder, name) -> values and masks of a model file of another run
+-- * keep(step): after a step that save.keep names
 function Loop:init(parts)
   for key, value in pairs(parts) do self[key] = value end
   self.epoch_steps = self.dataset:steps()
@@ -40,8 +44,11 @@ function Loop:init(parts)
     error(("data.batch: a batch of %d images is more than the %d of the training split"):format(
       self.cfg.data.batch, self.dataset:size("train")), 0)
   end
-  self.stages, self.total = lay_out(self.cfg.stages, self.epoch_steps)
+  local rounds = self.pruner and self.pruner.rounds and self.pruner:rounds() or 1
+  self.stages, self.total = lay_out(self.cfg.stages, self.epoch_steps, rounds)
   self.step, self.evaluated = 0, 0 -- steps done; the step of the last finished evaluation
+  self.keeps = {}
+  for _, step in ipairs(self.cfg.save.keep) do self.keeps[step] = true end
   self.window = {loss = 0, caption_loss = 0, count = 0} -- sums since the last line of the log
   self.waiting = {} -- losses whose values have not been fetched
 end
@@ -100,22 +107,62 @@ end
 -- What a step needs to know of where it is: step counts from 1 within the stage.
 local function position(self, stage)
   local step = self.step - stage.first + 1
-  return {step = step, steps = stage.steps, epoch = (step - 1) // self.epoch_steps}
+  return {step = step, steps = stage.steps, epoch = (step - 1) // self.epoch_steps, epoch_steps = self.epoch_steps,
+          stage = stage.number, rng = self.rng}
+end
+
+-- What a pruning method sees of the run between its steps, see prune.score.
+function Loop:view(stage)
+  return {
+    model = self.model, optimiser = self.optimiser, steps = stage.steps, epoch_steps = self.epoch_steps,
+    rng = lac.rng(self.cfg.seed):fork(("prune %d"):format(stage.round)), start = self.hooks.start,
+    vocab = self.dataset.vocab:size(),
+    batch = function(i) return self.dataset:batch(self.cfg.seed, 0, (i - 1) % self.epoch_steps + 1) end,
+    gradient = function(i) self:gradient(stage, i) end,
+  }
+end
+
+-- Add the gradients of a training batch to those there are, in training mode, without a step.
+function Loop:gradient(stage, i)
+  self.rng = lac.rng(self.cfg.seed):fork(("look %d"):format(i))
+  self.model:train(self.rng)
+  local tape <close> = lac.tape()
+  local batch = self.dataset:batch(self.cfg.seed, 0, (i - 1) % self.epoch_steps + 1)
+  tape:backward((self:losses(stage, {step = 1, steps = stage.steps, epoch = 0}, batch)))
+end
+
+--- Before the first step of a new run: let a pruning method that works ahead of training do so.
+function Loop:begin()
+  if self.pruner and self.pruner.begin then self.pruner:begin(self:view(self.stages[1])) end
+end
+
+-- Where a stage ends that ends a round, the method prunes; the checkpoint between is from before.
+function Loop:end_round(stage)
+  if stage.round > 0 and stage.number == 1 and self.step == stage.first then
+    self.pruner:round_end(self:view(stage), stage.round)
+  end
+end
+
+-- Call a hook of the pruning method, if it has one.
+local function tell(pruner, hook, ...)
+  if pruner and pruner[hook] then return pruner[hook](pruner, ...) end
 end
 
 function Loop:train_step()
   local stage = self:stage()
-  local at = position(self, stage)
+  self:end_round(stage)
   local epoch, index = self.step // self.epoch_steps, self.step % self.epoch_steps + 1
   self.rng = lac.rng(self.cfg.seed):fork(("step %d"):format(self.step))
+  local at = position(self, stage)
   self.model:train(self.rng)
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, epoch, index)
+  tell(self.pruner, "prepare", at)
   local caption, whole, numbers = self:losses(stage, at, batch)
   tape:backward(whole)
   local rate = schedule.at(self.cfg.optim.lr, at, "optim.lr")
-  self.optimiser:step(rate)
-  if self.pruner then self.pruner:update(self.model, at) end
+  if not tell(self.pruner, "before_step", self.model, at, self.optimiser) then self.optimiser:step(rate) end
+  tell(self.pruner, "update", self.model, at)
   self.model:zero_grad()
   self.step = self.step + 1
   tape:keep(caption)
@@ -176,6 +223,7 @@ function Loop:run()
       return false
     end
     self:train_step()
+    if self.keeps[self.step] then self.hooks.keep(self.step) end
     self.hooks.progress(self.step)
   end
 end

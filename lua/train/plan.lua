@@ -12,14 +12,14 @@ local function timeline(cfg, loop, points)
   for number, stage in ipairs(loop.stages) do
     for i = 0, points do
       local step = math.max(1, math.floor(i / points * stage.steps + 0.5))
-      local at = {step = step, steps = stage.steps, epoch = (step - 1) // loop.epoch_steps}
+      local at = {step = step, steps = stage.steps, epoch = (step - 1) // loop.epoch_steps,
+                  epoch_steps = loop.epoch_steps, stage = stage.number, round = stage.round}
       local row = {stage = number, step = stage.first + step, epoch = at.epoch,
                    lr = schedule.at(cfg.optim.lr, at, "optim.lr"),
                    sampling = schedule.at(stage.cfg.sampling, at, "sampling")}
       if loop.pruner and loop.pruner.forecast then
-        for name, value in pairs(loop.pruner:forecast {step = step - 1, steps = stage.steps, epoch = at.epoch}) do
-          row[name] = value
-        end
+        at.step = step - 1
+        for name, value in pairs(loop.pruner:forecast(at)) do row[name] = value end
       end
       rows[#rows + 1] = row
     end

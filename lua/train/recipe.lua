@@ -9,7 +9,7 @@
 local disk = require "core.disk"
 local config = require "core.config"
 local suggest = require "core.suggest"
-local sizes = require "train.every"
+local sizes = require "core.every"
 local standard = require "metrics.standard"
 
 local recipe = {}
@@ -24,8 +24,9 @@ recipe.defaults = {
   optim = {name = "adam", lr = scheduled},
   stages = config.optional("table"),
   prune = config.optional("table"),
+  methods = {}, -- settings that pruning methods have in this recipe when they are chosen: {supermask = {weight = 120}}
   eval = {
-    every = config.either("1 epoch", "number"), -- of the validation split, see train.every
+    every = config.either("1 epoch", "number"), -- of the validation split, see core.every
     beam = 1, -- width while training
     test_beam = 2, -- width for the test split at the end
     batch = 50, -- images at once
@@ -33,7 +34,10 @@ recipe.defaults = {
     metrics = {"bleu", "rouge", "cider"}, -- what is shown and logged
     keep = "cider", -- the best checkpoint is best by this
   },
-  save = {every = config.either("5 minutes", "number")}, -- besides every evaluation and the end
+  save = {
+    every = config.either("5 minutes", "number"), -- besides every evaluation and the end
+    keep = {}, -- steps whose weights stay in the run's folder, for lottery tickets
+  },
   log = {every = 25}, -- steps
 }
 
@@ -90,15 +94,6 @@ local function find_base(name, path, installed)
   error(("%s: there is no base recipe \"%s\"; looked for %s"):format(path, name, table.concat(tried, ", ")), 0)
 end
 
-local function read_file(path)
-  local file, why = io.open(path, "rb")
-  if not file then error("cannot open the recipe " .. why, 0) end
-  local text, failed = file:read("a")
-  file:close()
-  if not text then error(("cannot read the recipe %s: %s"):format(path, failed), 0) end
-  return text
-end
-
 -- A table within itself, or nearly so.
 local function check_depth(value, path, depth)
   if type(value) ~= "table" then return end
@@ -129,7 +124,7 @@ function recipe.sources(first, how)
   while source do
     if seen[source.path] then error(("%s: the bases go in a circle"):format(source.path), 0) end
     seen[source.path] = true
-    source.text = source.text or read_file(source.path)
+    source.text = source.text or disk.read(source.path, "the recipe")
     source.value = source.value or evaluate(source, how.compile)
     list[#list + 1] = source
     local base = source.value.base
@@ -176,14 +171,24 @@ local function set(part, keys, value, word)
   part[last] = value
 end
 
+--- The key of an override and what is written behind "=".
+-- @tparam string word
+-- @treturn string
+-- @treturn string
+-- @raise for a word that is none
+function recipe.split(word)
+  local key, text = word:match("^([%a_][%w_.]*)=(.*)$")
+  if not key then
+    error(("%s: an override is written key=value, as in optim.lr=0.001%s"):format(word,
+      word:find("^%-%-") and "; options come before the recipe" or ""), 0)
+  end
+  if key == "base" then error(word .. ": the base is the recipe's own", 0) end
+  return key, text
+end
+
 local function override(value, words, compile)
   for _, word in ipairs(words) do
-    local key, text = word:match("^([%a_][%w_.]*)=(.*)$")
-    if not key then
-      error(("%s: an override is written key=value, as in optim.lr=0.001%s"):format(word,
-        word:find("^%-%-") and "; options come before the recipe" or ""), 0)
-    end
-    if key == "base" then error(word .. ": the base is the recipe's own", 0) end
+    local key, text = recipe.split(word)
     local keys = {}
     for name in key:gmatch("[^.]+") do keys[#keys + 1] = name end
     set(value, keys, read_value(text, word, compile), word)
@@ -266,6 +271,20 @@ local function schema(value, find)
   return defaults
 end
 
+-- The pruning method's settings, complete: those that `prune` gives, then those that `methods` has for it.
+local function check_prune(cfg, find)
+  if cfg.prune.method == nil then error("prune.method is missing, as in prune = { method = \"supermask\" }", 0) end
+  for name, own in pairs(cfg.methods) do
+    part_module("prune", name, find)
+    if type(own) ~= "table" then error(("methods.%s must be a table, got a %s"):format(name, type(own)), 0) end
+  end
+  local method = part_module("prune", cfg.prune.method, find)
+  local given = with(cfg.prune, cfg.methods[cfg.prune.method] or {})
+  local full = config.merge(with({method = cfg.prune.method}, method.defaults), given, "recipe.prune")
+  method.new(recipe.own(full)) -- its own checks
+  return full
+end
+
 local function check(value, find)
   local given = config.copy(value)
   given.base = nil
@@ -282,10 +301,7 @@ local function check(value, find)
   for i, stage in ipairs(cfg.stages) do cfg.stages[i] = check_stage(stage, i) end
   if cfg.optim.lr == nil then error("optim.lr is missing: a number, a schedule or a function of progress", 0) end
   if cfg.prune then
-    if cfg.prune.method == nil then error("prune.method is missing, as in prune = { method = \"supermask\" }", 0) end
-    local method = part_module("prune", cfg.prune.method, find)
-    cfg.prune = config.merge(with({method = cfg.prune.method}, method.defaults), cfg.prune, "recipe.prune")
-    method.new(recipe.own(cfg.prune)) -- its own checks
+    cfg.prune = check_prune(cfg, find)
   end
   if math.type(cfg.seed) ~= "integer" or cfg.seed < 0 then
     error(("seed must be a whole number >= 0, got %s"):format(tostring(cfg.seed)), 0)
@@ -294,6 +310,11 @@ local function check(value, find)
     error(("log.every must be a whole number of steps >= 1, got %g"):format(cfg.log.every), 0)
   end
   sizes.parse(cfg.save.every, "save.every")
+  for _, step in ipairs(cfg.save.keep) do
+    if not math.tointeger(step) or step < 1 then
+      error(("save.keep is a list of steps, whole numbers >= 1; there is %s in it"):format(tostring(step)), 0)
+    end
+  end
   check_eval(cfg.eval)
   return cfg
 end
@@ -316,6 +337,30 @@ local function guarded(value, guard)
   return value
 end
 
+-- What fn gives; an error names the recipe.
+local function named(sources, fn)
+  local good, result = pcall(fn)
+  if good then return result end
+  if type(result) == "string" then
+    result = result:gsub("^[^:]+%.lua:%d+: ", ""):gsub("^recipe: ", ""):gsub("^recipe%.", "")
+    result = sources[1].path .. ": " .. result
+  end
+  error(result, 0)
+end
+
+--- What texts and overrides say, before it is checked and completed.
+-- @tparam table sources from recipe.sources or recipe.again
+-- @tparam table how compile; overrides = list of "key=value"
+-- @treturn table
+function recipe.merged(sources, how)
+  return named(sources, function()
+    local value = {}
+    for i = #sources, 1, -1 do value = lay(value, sources[i].value, recipe.defaults) end
+    override(value, how.overrides or {}, how.compile)
+    return value
+  end)
+end
+
 --- One configuration of texts and overrides, checked and complete.
 -- @tparam table sources from recipe.sources or recipe.again
 -- @tparam table how compile; overrides = list of "key=value"; find = function(folder, name) -> module or nil, without
@@ -323,20 +368,18 @@ end
 -- @treturn table cfg
 -- @raise the recipe's file, the key, and what is wrong
 function recipe.resolve(sources, how)
-  local value = {}
-  for i = #sources, 1, -1 do value = lay(value, sources[i].value, recipe.defaults) end
-  local good, cfg = pcall(function()
-    override(value, how.overrides or {}, how.compile)
-    return check(value, how.find)
-  end)
-  if not good then
-    if type(cfg) == "string" then
-      cfg = cfg:gsub("^[^:]+%.lua:%d+: ", ""):gsub("^recipe: ", ""):gsub("^recipe%.", "")
-      cfg = sources[1].path .. ": " .. cfg
-    end
-    error(cfg, 0)
-  end
+  local value = recipe.merged(sources, how)
+  local cfg = named(sources, function() return check(value, how.find) end)
   return guarded(cfg, how.guard or function(fn) return fn end)
+end
+
+--- A name for what is made of a recipe: "ucm-updown" for recipes/ucm/updown.lua.
+-- @tparam string path
+-- @treturn string
+function recipe.name_of(path)
+  local name = path:gsub("%.lua$", "")
+  name = (name:match("([^/]+/[^/]+)$") or name):gsub("^%.*/", ""):gsub("/", "-")
+  return name
 end
 
 return recipe

@@ -9,9 +9,11 @@ local class = require "core.class"
 local Folder = require "train.folder"
 local Loop = require "train.loop"
 local checkpoint = require "train.checkpoint"
+local disk = require "core.disk"
 local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
 local journal = require "train.journal"
+local ledger = require "train.ledger"
 local recipe = require "train.recipe"
 local standard = require "metrics.standard"
 local state = require "train.state"
@@ -39,6 +41,7 @@ end
 -- @tparam table cfg resolved, see train.recipe
 -- @treturn table dataset, model, optimiser, pruner, with close()
 function Run.build(cfg)
+  lac.device.info() -- a device that cannot be had is no fault of the data file
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
@@ -59,8 +62,31 @@ function Run:init(folder, cfg, host)
   for key, value in pairs(Run.build(cfg)) do self[key] = value end
   self.best = {score = 0, step = 0}
   self.judge = {}
+  self.collapsed = {} -- names of layers that were warned about
   self.loop = Loop {cfg = cfg, model = self.model, dataset = self.dataset, optimiser = self.optimiser,
                     pruner = self.pruner, clock = host.clock, hooks = self:hooks()}
+end
+
+-- Values and masks in a model file of another run, for pruning methods: {values =, masks =}, name -> tensor of the
+-- current scope. Without a name it is the run's best model.
+local function starting_point(path, name)
+  local folder = Folder(path)
+  name = name or folder:has "best.h5" and "best.h5" or "last.h5"
+  if not folder:has(name) then
+    error(("prune.start: %s"):format(not disk.exists(path) and "there is no folder " .. path
+      or name:find("^step_") and ("the run in %s has kept no weights of step %s; save.keep is the list of steps whose "
+        .. "weights stay"):format(path, name:match "%d+")
+      or ("there is no %s in %s, so it is no folder of a run"):format(name, path)), 0)
+  end
+  local found = checkpoint.load(folder:at(name))
+  local values, masks = {}, {}
+  for _, p in ipairs(found.model:parameters()) do
+    local soft = p.param.mask and p.param.mask:state().kind == "soft" -- its weights are smaller than their values
+    values[p.name] = (soft and p.param:pruned() or p.param.value):clone()
+    masks[p.name] = p.param.mask and p.param.mask:binary(p.param.value)
+  end
+  found.model:close()
+  return {values = values, masks = masks}
 end
 
 function Run:hooks()
@@ -70,6 +96,8 @@ function Run:hooks()
     save = function() self:save() end,
     stop = self.host.stop,
     progress = function(step) self.host.progress:update(step, self.shown) end,
+    keep = function(step) self:keep(("step_%d.h5"):format(step)) end,
+    start = starting_point,
   }
 end
 
@@ -81,6 +109,14 @@ function Run:contents(form)
           config = {model = self.model_config, decode = {length = length}}}
 end
 
+--- Keep the weights of this moment, dense.
+-- @tparam string name of the file
+function Run:keep(name)
+  local contents = self:contents("masked")
+  self.model:eval()
+  checkpoint.save(self.folder:at(name), contents)
+end
+
 --- Write last.h5: everything that resuming needs.
 function Run:save()
   self.journal:sync()
@@ -88,7 +124,7 @@ function Run:save()
   local tree = {
     loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
     pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(),
-    log = self.journal:size(), events = self.events:size(),
+    log = self.journal:size(), events = self.events:size(), collapsed = self.collapsed,
   }
   local contents = self:contents("masked")
   contents.extra = function(file) state.write(file, tree) end
@@ -116,7 +152,7 @@ function Run:restore()
   self.optimiser:load(tree.optimiser)
   if self.pruner then self.pruner:load(tree.pruner) end
   self.loop:load(tree.loop)
-  self.best = tree.best
+  self.best, self.collapsed = tree.best, tree.collapsed or {}
   return tree.log, tree.events
 end
 
@@ -186,7 +222,8 @@ end
 
 -- Whether a checkpoint may count as best: as many weights left as the target asks for, within 5 %.
 function Run:reached(sparsity)
-  return not self.pruner or stats.reached(sparsity.sparsity, self.cfg.prune.target)
+  local target = self.pruner and self.pruner:final_target()
+  return not target or stats.reached(sparsity.sparsity, target)
 end
 
 -- Sparsity of every layer, and the mean of all masks as they are: of logits where these are trained.
@@ -204,6 +241,20 @@ function Run:log_masks(sparsity, step, now)
   if size > 0 then self.events:scalar("prune/all_mask_avg", sum / size, step, now) end
 end
 
+-- Warn about layers that pruning has all but removed, about each once.
+function Run:warn_of_collapse(sparsity, step, now)
+  local known = {}
+  for _, name in ipairs(self.collapsed) do known[name] = true end
+  for _, layer in ipairs(stats.collapsed(sparsity)) do
+    if not known[layer.name] then
+      table.insert(self.collapsed, layer.name)
+      self.journal:write {step = step, collapsed = layer.name, kept = layer.kept, size = layer.size, time = now}
+      self.host.progress:note(("step %d: warning: the layer %s has collapsed, %d of its %d weights are left"):format(
+        step, layer.name, layer.kept, layer.size))
+    end
+  end
+end
+
 --- Evaluate the validation split; the best model so far is kept.
 -- @treturn boolean false when stopped
 function Run:evaluate(step)
@@ -214,9 +265,14 @@ function Run:evaluate(step)
   local sparsity = stats.of(self.model)
   local value, now = scores[standard.main(cfg.keep)], self.host.time()
   for name, score in pairs(by_name(scores, cfg.metrics)) do self.events:scalar("val/" .. name, score, step, now) end
-  if self.pruner then self:log_masks(sparsity, step, now) end
-  local reached = self:reached(sparsity)
-  local better = reached and value > self.best.score
+  if self.pruner then
+    self:log_masks(sparsity, step, now)
+    self:warn_of_collapse(sparsity, step, now)
+  end
+  local better = self.pruner and self.pruner.judge and self.pruner:judge(value)
+  if better == nil then
+    better = self:reached(sparsity) and (self.best.step == 0 or value > self.best.score)
+  end
   self.journal:write {step = step, val = by_name(scores, cfg.metrics), sparsity = sparsity.sparsity, best = better,
                       time = now}
   self.host.progress:note(("step %d: %s%s%s"):format(step, self:describe(scores),
@@ -238,6 +294,11 @@ function Run:describe(scores)
   return table.concat(words, ", ")
 end
 
+-- What an image is like in the data, for train.ledger: the step that ends a caption is one more.
+function Run:typical()
+  return {regions = self.dataset:regions().mean, words = self.dataset:caption_words() + 1}
+end
+
 -- The end ---------------------------------------------------------------------------------------------
 
 local function sparsity_table(sparsity)
@@ -253,17 +314,25 @@ function Run:export()
   local source = self.best.step > 0 and "best" or "last"
   if not self.pruner then return source .. ".h5" end
   if source == "last" then
-    local now = stats.of(self.model).sparsity
+    local now, target = stats.of(self.model).sparsity, self.pruner:final_target() or 0
     self.host.print(("no evaluation found the sparsity within 5 %% of the target's weights (%.2f %%, it ended at "
-      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * self.cfg.prune.target, 100 * now))
+      .. "%.2f %%), so there is no best model; the last is exported"):format(100 * target, 100 * now))
   end
   local found = checkpoint.load(self.folder:at(source .. ".h5"))
   fix(found.model)
   self.folder:write("sparsity.csv", sparsity_table(stats.of(found.model)))
+  self.folder:write("layers.csv", ledger.csv(ledger.of(found.model, self:typical())))
   checkpoint.save(self.folder:at(source .. "_sparse.h5"),
     {model = found.model, config = found.config, vocab = found.vocab, form = "packed"})
   found.model:close()
   return source .. "_sparse.h5"
+end
+
+--- Before the first step of a new run: its first weights are kept, then the pruning method may do what it does ahead
+-- of training.
+function Run:begin()
+  self:keep "init.h5"
+  self.loop:begin()
 end
 
 --- Train from the current position, export, evaluate the test split.
@@ -294,6 +363,7 @@ function Run:close()
   self.optimiser:close()
   self.model:close()
   self.dataset:close()
+  if self.lock then self.lock:close() end
 end
 
 --- What a recipe builds, without a folder: for plans and measurements.
@@ -316,6 +386,13 @@ local function plain(value)
   return out
 end
 
+local function check_is_new(folder)
+  if folder:has "config.json" then
+    error(("%s is a run already; lacuna resume %s goes on with it, --out FOLDER chooses another place"):format(
+      folder.path, folder.path), 0)
+  end
+end
+
 --- Begin a run in a new folder.
 -- @tparam string path of the folder
 -- @tparam table sources of the recipe, see train.recipe
@@ -325,19 +402,18 @@ end
 function Run.start(path, sources, how, host)
   local cfg = recipe.resolve(sources, how)
   local folder = Folder(path)
-  if folder:has "config.json" then
-    error(("%s is a run already; lacuna resume %s goes on with it, --out FOLDER chooses another place"):format(path,
-      path), 0)
-  end
+  check_is_new(folder)
   lac.files.make_folder(path)
   local lock = lac.files.lock(folder:at "lock")
+  check_is_new(folder) -- another process may have begun, and even finished, in between
   local run = Run(folder, cfg, host)
   run.lock = lock
+  run:begin()
   folder:keep_recipe(sources)
   folder:write_json("device.json", host.device())
   cfg.model = run.model_config
   folder:write_json("config.json", {recipe = plain(cfg), overrides = how.overrides or {}, path = sources[1].path,
-                                    trusted = how.trusted or false})
+                                    trusted = how.trusted or false, typical = run:typical()})
   run:open_logs()
   return run
 end
@@ -354,18 +430,19 @@ function Run.resume(path, how, host)
   end
   if folder:has "result.json" then return nil end
   local lock = lac.files.lock(folder:at "lock")
+  if folder:has "result.json" then return nil end -- finished by another process in between
   folder:tidy(host.list(path))
-  local overrides = folder:read_json("config.json").overrides
-  for i, word in pairs(type(overrides) == "table" and overrides or {false}) do
-    if math.type(i) ~= "integer" or type(word) ~= "string" then
-      error(folder:at "config.json" .. ": overrides must be a list of texts", 0)
-    end
-  end
+  local overrides = folder:overrides()
   how.overrides = table.move(how.overrides, 1, #how.overrides, #overrides + 1, overrides)
   local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
   local run = Run(folder, cfg, host)
   run.lock = lock
-  if folder:has "last.h5" then run:open_logs(run:restore()) else run:open_logs() end
+  if folder:has "last.h5" then
+    run:open_logs(run:restore())
+  else
+    run:begin()
+    run:open_logs()
+  end
   return run
 end
 

@@ -1,8 +1,8 @@
 --- How the tensors of a model lie in its file.
 --
 -- The text `tensors` lists them, in the model's order, as JSON records {name, shape, form, ...}; a name is
--- params/<parameter> or masks/<parameter>, where "mask" says which kind of mask it is (fixed or trained, with its
--- settings in "cfg"). Forms of a record:
+-- params/<parameter> or masks/<parameter>, where "mask" says which kind of mask it is (see nn.mask; "cfg" has its
+-- settings). Forms of a record:
 --
 -- * dense   a dataset of that name, float32
 -- * packed  "bytes" of the byte stream `packed`, where the records' parts follow each other; "values" are float32,
@@ -12,6 +12,7 @@
 -- Files of version 1 have no list: every dataset below params/ is a dense tensor.
 -- @module train.storage
 local lac = require "lac"
+local mask = require "nn.mask"
 local suggest = require "core.suggest"
 
 local storage = {}
@@ -83,8 +84,8 @@ local function add_packed(out, name, x, values)
   return record
 end
 
-local function add_mask(out, name, mask)
-  local state = mask:state()
+local function add_mask(out, name, of)
+  local state = of:state()
   local record
   if state.kind == "fixed" then
     record = add_packed(out, name, state.tensor, "ones")
@@ -186,8 +187,9 @@ local function find_place(r, params, path)
   if not param or (kind ~= "params" and kind ~= "masks") then
     fail(path, "the tensor %s has no place in this model", name or r.name)
   end
-  if r.shape and table.concat(r.shape, ", ") ~= table.concat(param.shape, ", ") then
-    fail(path, "%s: expected shape [%s], got [%s]", name, table.concat(param.shape, ", "), table.concat(r.shape, ", "))
+  local shape = table.concat(kind == "masks" and mask.shape_of(r.mask, param.shape) or param.shape, ", ")
+  if r.shape and table.concat(r.shape, ", ") ~= shape then
+    fail(path, "%s: expected shape [%s], got [%s]", name, shape, table.concat(r.shape, ", "))
   end
   return kind, name
 end

@@ -52,12 +52,14 @@ void lac_extra_drop(const lac_extra *extra) {
   if (extra->drop) extra->drop(extra->object);
 }
 
-/* With its node gone, an output that somebody kept is a plain tensor again. */
+/* With its node gone, an output that somebody kept is a plain tensor again. A view is a place in a
+ * tensor that other nodes write to as well, so that one stays as it is. */
 static void drop_node(lac_node *node) {
   for (int i = 0; i < LAC_NODE_IN; i++)
     lac_tensor_release(node->in[i]);
   for (int i = 0; i < LAC_NODE_OUT; i++) {
-    if (node->out[i]) lac_tensor_set_requires_grad(node->out[i], false);
+    if (node->out[i] && !lac_tensor_is_view(node->out[i]))
+      lac_tensor_set_requires_grad(node->out[i], false);
     lac_tensor_release(node->out[i]);
   }
   for (int i = 0; i < LAC_NODE_SAVED; i++)
@@ -293,8 +295,11 @@ static lac_status settle(lac_tape *tape, const lac_tensor *x) {
 }
 
 static lac_status run_node(lac_tape *tape, lac_node *node) {
-  for (int i = 0; i < LAC_NODE_OUT; i++)
-    if (node->out[i]) LAC_TRY(settle(tape, node->out[i]));
+  for (int i = 0; i < LAC_NODE_OUT; i++) {
+    if (!node->out[i]) continue;
+    LAC_TRY(settle(tape, node->out[i]));
+    LAC_TRY(lac_tensor_share_grad(node->out[i]));
+  }
   if (has_output_grad(node)) LAC_TRY(node->backward(node));
   for (int i = 0; i < LAC_NODE_OUT; i++)
     if (node->out[i]) lac_tensor_drop_grad(node->out[i]);

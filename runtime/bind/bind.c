@@ -111,6 +111,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_index(L);
   bind_open_rng(L);
   bind_open_sparse(L);
+  bind_open_prune(L);
   bind_open_update(L);
   bind_open_text(L);
   bind_open_io(L);

@@ -43,7 +43,7 @@ static int l_linear(lua_State *L) {
   return bind_result(L, lac_linear(y, &args));
 }
 
-/* y = lac.linear{x1, w1, x2, w2, ..., bias =, add =} */
+/* y = lac.linear{x1, w1, x2, w2, ..., bias =, add =} or lac.linear{..., onto = slice} */
 static int l_linear_sum(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -56,6 +56,7 @@ static int l_linear_sum(lua_State *L) {
     lua_geti(L, 1, i);
   args.bias = bind_field_tensor(L, 1, "bias", false);
   args.add = bind_field_tensor(L, 1, "add", false);
+  args.onto = bind_field_tensor(L, 1, "onto", false);
   lac_tensor **y = bind_push_tensor(L);
   for (uint32_t i = 0; i < args.pairs; i++) {
     args.x[i] = bind_check_tensor(L, 2 + 2 * (int)i);
@@ -79,17 +80,19 @@ static int l_close_weights(lua_State *L) {
   return 0;
 }
 
-/* h, c = lac.lstm_cell(z, c_prev) */
+/* h, c = lac.lstm_cell(z, c_prev [, place of h, place of c]) */
 static int l_lstm_cell(lua_State *L) {
   lac_tensor *z = bind_check_tensor(L, 1), *c_prev = bind_check_tensor(L, 2);
+  const lac_lstm_places places = {bind_opt_tensor(L, 3), bind_opt_tensor(L, 4)};
   lac_tensor **h = bind_push_tensor(L), **c = bind_push_tensor(L);
-  bind_try(L, lac_lstm_cell(h, c, z, c_prev));
+  bind_try(L, lac_lstm_cell(h, c, z, c_prev, &places));
   bind_adopt(L, -2);
   bind_adopt(L, -1);
   return 2;
 }
 
-/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =] [, owners =, members =]} */
+/* y, weights = lac.attention{query =, keys =, values =, v = [, mask =] [, owners =, members =]
+ * [, place =]} */
 static int l_attention(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const lac_attention_args args = {.query = bind_field_tensor(L, 1, "query", true),
@@ -98,7 +101,8 @@ static int l_attention(lua_State *L) {
                                    .v = bind_field_tensor(L, 1, "v", true),
                                    .mask = bind_field_tensor(L, 1, "mask", false),
                                    .owners = bind_field_tensor(L, 1, "owners", false),
-                                   .members = bind_field_tensor(L, 1, "members", false)};
+                                   .members = bind_field_tensor(L, 1, "members", false),
+                                   .place = bind_field_tensor(L, 1, "place", false)};
   lac_tensor **y = bind_push_tensor(L), **w = bind_push_tensor(L);
   bind_try(L, lac_attention_additive(y, w, &args));
   bind_adopt(L, -2);

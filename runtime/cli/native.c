@@ -68,6 +68,16 @@ static int l_clock(lua_State *L) {
   return 1;
 }
 
+/* A signal ends it early. */
+static int l_sleep(lua_State *L) {
+  const lua_Number seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0 && seconds <= 86400, 1, "seconds must be from 0 to a day");
+  struct timespec time = {.tv_sec = (time_t)seconds};
+  time.tv_nsec = (long)(1e9 * (seconds - (lua_Number)time.tv_sec));
+  nanosleep(&time, NULL);
+  return 0;
+}
+
 static int l_memory(lua_State *L) {
   const lua_Integer bytes = luaL_checkinteger(L, 1);
   luaL_argcheck(L, bytes >= 0, 1, "bytes must be >= 0");
@@ -102,9 +112,11 @@ static int l_interrupted(lua_State *L) {
 
 void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
-      {"list", l_list},   {"terminal", l_terminal},       {"columns", l_columns},
-      {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
-      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch},
+      {"list", l_list},       {"terminal", l_terminal},
+      {"columns", l_columns}, {"clock", l_clock},
+      {"memory", l_memory},   {"steps", l_steps},
+      {"arm", l_arm},         {"interrupted", l_interrupted},
+      {"watch", l_watch},     {"sleep", l_sleep},
       {NULL, NULL},
   };
   luaL_newlib(L, functions);

@@ -14,6 +14,7 @@
  *   columns(n)                of the terminal at file descriptor n; nil where there is none or it
  *                             does not say
  *   clock()                   seconds from a clock that only goes forward
+ *   sleep(seconds)            up to a day; a signal ends it early
  *   memory(bytes) steps(n)    limit what Lua may hold and do; 0 lifts the limit: see budget.h
  *   arm() watch() interrupted()  Ctrl-C: see interrupt.h
  * and what lac_prompt_register() adds.

@@ -26,6 +26,8 @@ typedef struct entry {
 typedef struct lac_kernel_cache {
   entry *slots; /* room is a power of two, at most half full */
   size_t room, used;
+  char *made[LAC_PROGRAMS_MADE]; /* sources of the programs "made 0", "made 1", ... */
+  uint32_t made_count;
 } lac_kernel_cache;
 
 static size_t hash_name(const char *name) {
@@ -44,7 +46,8 @@ static entry *find_entry(lac_kernel_cache *cache, const char *name) {
 }
 
 static lac_status grow(lac_kernel_cache *cache) {
-  lac_kernel_cache larger = {NULL, cache->room ? 2 * cache->room : 128, cache->used};
+  lac_kernel_cache larger = *cache;
+  larger.room = cache->room ? 2 * cache->room : 128;
   LAC_TRY(lac_alloc(&larger.slots, larger.room, sizeof(entry), "the kernel table"));
   for (size_t i = 0; i < cache->room; i++)
     if (cache->slots[i].name[0]) *find_entry(&larger, cache->slots[i].name) = cache->slots[i];
@@ -74,6 +77,8 @@ void lac_kernel_cache_release(lac_device *device) {
     if (cache->slots[i].kernel) clReleaseKernel(cache->slots[i].kernel);
     if (cache->slots[i].program) clReleaseProgram(cache->slots[i].program);
   }
+  for (uint32_t i = 0; i < cache->made_count; i++)
+    free(cache->made[i]);
   free(cache->slots);
   free(cache);
   device->kernels = NULL;
@@ -196,6 +201,29 @@ lac_status lac_program_add(lac_device *device, const char *name, const char *sou
   if (status == LAC_OK) fresh->program = program;
   if (status != LAC_OK) clReleaseProgram(program);
   return status;
+}
+
+lac_status lac_program_make(lac_device *device, const char *source, char name[LAC_PROGRAM_NAME]) {
+  lac_kernel_cache *cache = device->kernels;
+  const size_t bytes = strlen(source) + 1;
+  uint32_t i = 0;
+  char *copy;
+  while (i < cache->made_count && strcmp(cache->made[i], source) != 0)
+    i++;
+  if (i == LAC_PROGRAMS_MADE)
+    return lac_fail(LAC_EUNSUPPORTED, "more than %d different expressions on one device",
+                    LAC_PROGRAMS_MADE);
+  snprintf(name, LAC_PROGRAM_NAME, "made %u", (unsigned)i);
+  if (i < cache->made_count) return LAC_OK;
+  LAC_TRY(lac_alloc(&copy, bytes, 1, "a program"));
+  memcpy(copy, source, bytes);
+  const lac_status status = lac_program_add(device, name, source);
+  if (status != LAC_OK) {
+    free(copy);
+    return status;
+  }
+  cache->made[cache->made_count++] = copy;
+  return LAC_OK;
 }
 
 /* Work items that a group may have: what the kernel states (it was compiled for exactly that,

@@ -62,4 +62,16 @@ enum { LAC_GROUP = 256, LAC_REDUCE_GROUP = 64 };
  */
 lac_status lac_program_add(lac_device *device, const char *name, const char *source);
 
+enum { LAC_PROGRAMS_MADE = 256, LAC_PROGRAM_NAME = 16 };
+
+/**
+ * Build source that was written at run time, or find it where the same text was built before;
+ * uncached on disk.
+ *
+ * @param[out] name  for lac_launch_new()
+ * @return LAC_OK; LAC_EUNSUPPORTED for more than LAC_PROGRAMS_MADE texts on one device; LAC_ENOMEM;
+ *         LAC_EDEVICE
+ */
+lac_status lac_program_make(lac_device *device, const char *source, char name[LAC_PROGRAM_NAME]);
+
 #endif

@@ -96,6 +96,57 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
 }
 
+enum { PIECES = MAX_NATIVE_BUFFERS - 1 };
+
+/* Some pieces, copied by one command. */
+typedef struct gather_job {
+  char *to;
+  const char *from[PIECES];
+  size_t at, offset[PIECES], bytes[PIECES];
+  uint32_t count;
+} gather_job;
+
+static void run_gather(void *args) {
+  const gather_job *job = args;
+  char *to = job->to + job->at;
+  for (uint32_t i = 0; i < job->count; i++) {
+    memcpy(to, job->from[i] + job->offset[i], job->bytes[i]);
+    to += job->bytes[i];
+  }
+}
+
+static lac_status gather_some(lac_buffer *target, size_t at, const lac_piece *pieces,
+                              uint32_t count) {
+  gather_job job = {.at = at, .count = count};
+  lac_buffer *buffers[MAX_NATIVE_BUFFERS] = {target};
+  size_t slots[MAX_NATIVE_BUFFERS] = {offsetof(gather_job, to)};
+  for (uint32_t i = 0; i < count; i++) {
+    job.offset[i] = pieces[i].offset;
+    job.bytes[i] = pieces[i].bytes;
+    buffers[i + 1] = pieces[i].buffer;
+    slots[i + 1] = offsetof(gather_job, from) + i * sizeof *job.from;
+  }
+  return lac_device_native(target->device, "(copy)", run_gather, &job, sizeof job, buffers, slots,
+                           count + 1);
+}
+
+/* A command costs more than a small copy, so several go together where the host can make them. */
+lac_status lac_buffer_gather(lac_buffer *target, const lac_piece *pieces, size_t count) {
+  const bool together = target->device->caps.unified && target->device->caps.native_kernels;
+  const size_t most = together ? PIECES : 1;
+  size_t at = 0;
+  for (size_t i = 0; i < count; i += most) {
+    const size_t n = count - i < most ? count - i : most;
+    if (together)
+      LAC_TRY(gather_some(target, at, pieces + i, (uint32_t)n));
+    else
+      LAC_TRY(lac_buffer_copy(target, at, pieces[i].buffer, pieces[i].offset, pieces[i].bytes));
+    for (size_t j = i; j < i + n; j++)
+      at += pieces[j].bytes;
+  }
+  return LAC_OK;
+}
+
 enum { TRIAL = 4 };
 
 typedef struct trial {

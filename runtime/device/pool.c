@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Largest write that does not wait, in bytes. */
+enum { WRITE_LATER_MAX = 4 << 20 };
+
 static size_t class_bytes(uint32_t size_class) {
   const uint32_t power = 8 + size_class / 4;
   return ((size_t)1 << power) + ((size_t)1 << (power - 2)) * (size_class % 4);
@@ -129,8 +132,23 @@ void *lac_buffer_handle(const lac_buffer *buffer) {
   return buffer->mem;
 }
 
+/* Enqueue the write of a copy of the source; false where the driver will not. */
+static bool write_later(lac_buffer *buffer, size_t offset, const void *source, size_t bytes) {
+  lac_device *device = buffer->device;
+  cl_int code;
+  cl_mem copy = clCreateBuffer(device->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes,
+                               (void *)source, &code); // NOLINT: the driver only reads it
+  if (code != CL_SUCCESS) return false;
+  code = clEnqueueCopyBuffer(device->queue, copy, buffer->mem, 0, offset, bytes, 0, NULL,
+                             lac_profile_slot(device, "(write)"));
+  clReleaseMemObject(copy); // lives until the queue has done with it
+  return code == CL_SUCCESS;
+}
+
+/* A blocking write waits for all that was enqueued before, so what is small goes by a copy. */
 lac_status lac_buffer_write(lac_buffer *buffer, size_t offset, const void *source, size_t bytes) {
-  if (bytes == 0) return LAC_OK;
+  if (bytes == 0 || (bytes <= WRITE_LATER_MAX && write_later(buffer, offset, source, bytes)))
+    return LAC_OK;
   lac_device *device = buffer->device;
   const cl_int code = clEnqueueWriteBuffer(device->queue, buffer->mem, CL_TRUE, offset, bytes,
                                            source, 0, NULL, lac_profile_slot(device, "(write)"));

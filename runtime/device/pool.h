@@ -44,6 +44,16 @@ lac_status lac_buffer_fill(lac_buffer *buffer, size_t offset, size_t bytes, cons
 lac_status lac_buffer_copy(lac_buffer *target, size_t target_offset, lac_buffer *source,
                            size_t source_offset, size_t bytes);
 
+/** Bytes of a buffer. */
+typedef struct lac_piece {
+  lac_buffer *buffer;
+  size_t offset, bytes;
+} lac_piece;
+
+/** Enqueue copies of the pieces into the target, from its start one after the other. None is of the
+ * target. */
+lac_status lac_buffer_gather(lac_buffer *target, const lac_piece *pieces, size_t count);
+
 void lac_pool_stats_get(const lac_device *device, lac_pool_stats *out);
 
 /** Make peak_bytes start again from used_bytes. */

@@ -1,7 +1,7 @@
 /*
- * Forward is one kernel per row; it keeps the weights. Backward recomputes tanh rather than keeping
- * [rows, regions, size] of it: first the gradient of the scores, row by row, then what several rows
- * of an image share, image by image, so that nothing needs atomics.
+ * Forward is one kernel per row; it keeps the weights. Backward recomputes tanh, once, rather than
+ * keeping [rows, regions, size] of it: first the gradient of the scores, row by row, then what
+ * several rows of an image share, image by image, so that nothing needs atomics.
  */
 #include "layers/attention.h"
 
@@ -77,13 +77,19 @@ static void arg_rows(lac_launch *run, lac_tensor *table, lac_tensor *otherwise) 
   lac_arg_u32(run, table != NULL);
 }
 
-/* ge, and gquery where it is wanted */
-static lac_status bwd_scores(lac_tensor *ge, const lac_node *node, const sizes *n) {
+static bool wants_keys(const lac_node *node) {
+  return lac_tensor_requires_grad(node->in[KEYS]) || lac_tensor_requires_grad(node->in[V]);
+}
+
+/* ge, gquery where it is wanted, and what bwd_keys wants */
+static lac_status bwd_scores(lac_tensor *ge, lac_tensor *tanhs, const lac_node *node,
+                             const sizes *n) {
   lac_tensor *gy = lac_tensor_grad(node->out[0]), *gquery = ge;
   const bool with_gquery = lac_tensor_requires_grad(node->in[QUERY]);
   if (with_gquery) LAC_TRY(lac_tensor_borrow_grad(&gquery, node->in[QUERY]));
   lac_launch run = lac_launch_new(lac_tensor_device(ge), "attention", "additive_bwd_scores");
   lac_arg_tensor(&run, ge);
+  lac_arg_tensor(&run, tanhs);
   lac_arg_tensor(&run, gquery);
   lac_arg_tensor(&run, gy);
   lac_arg_tensor(&run, node->saved[0]);
@@ -91,6 +97,7 @@ static lac_status bwd_scores(lac_tensor *ge, const lac_node *node, const sizes *
   lac_arg_tensor(&run, node->in[KEYS]);
   lac_arg_tensor(&run, node->in[VALUES]);
   lac_arg_tensor(&run, node->in[V]);
+  lac_arg_u32(&run, with_gquery || wants_keys(node));
   lac_arg_u32(&run, with_gquery);
   arg_rows(&run, node->in[OWNERS], node->in[V]);
   lac_arg_u32(&run, n->images);
@@ -103,13 +110,14 @@ static lac_status bwd_scores(lac_tensor *ge, const lac_node *node, const sizes *
 }
 
 /* gkeys, and gv through one partial sum per image */
-static lac_status bwd_keys(lac_tensor *ge, const lac_node *node, const sizes *n) {
+static lac_status bwd_keys(lac_tensor *ge, lac_tensor *tanhs, const lac_node *node,
+                           const sizes *n) {
   lac_device *device = lac_tensor_device(ge);
   const bool with_gkeys = lac_tensor_requires_grad(node->in[KEYS]);
   const bool with_gv = lac_tensor_requires_grad(node->in[V]);
   const lac_shape shape = {2, {n->images, n->size}};
   lac_tensor *gkeys = ge, *gv = NULL, *partial;
-  if (!with_gkeys && !with_gv) return LAC_OK;
+  if (!wants_keys(node)) return LAC_OK;
   if (with_gkeys) LAC_TRY(lac_tensor_borrow_grad(&gkeys, node->in[KEYS]));
   if (with_gv) LAC_TRY(lac_tensor_borrow_grad(&gv, node->in[V]));
   LAC_TRY(lac_tensor_new(&partial, device, LAC_F32, &shape));
@@ -117,8 +125,7 @@ static lac_status bwd_keys(lac_tensor *ge, const lac_node *node, const sizes *n)
   lac_arg_tensor(&run, gkeys);
   lac_arg_tensor(&run, partial);
   lac_arg_tensor(&run, ge);
-  lac_arg_tensor(&run, node->in[QUERY]);
-  lac_arg_tensor(&run, node->in[KEYS]);
+  lac_arg_tensor(&run, tanhs);
   lac_arg_tensor(&run, node->in[V]);
   lac_arg_u32(&run, with_gkeys);
   arg_rows(&run, node->in[MEMBERS], node->in[V]);
@@ -159,18 +166,26 @@ static lac_status bwd_values(const lac_node *node, const sizes *n) {
 }
 
 static lac_status additive_backward(const lac_node *node) {
-  const lac_attention_args args = {node->in[QUERY],  node->in[KEYS], node->in[VALUES],
-                                   node->in[V],      NULL,           node->in[OWNERS],
-                                   node->in[MEMBERS]};
+  const lac_attention_args args = {node->in[QUERY],
+                                   node->in[KEYS],
+                                   node->in[VALUES],
+                                   node->in[V],
+                                   NULL,
+                                   node->in[OWNERS],
+                                   node->in[MEMBERS],
+                                   NULL};
   sizes n;
-  lac_tensor *ge;
+  lac_tensor *ge = NULL, *tanhs = NULL;
+  lac_device *device = lac_tensor_device(args.query);
   LAC_TRY(plan(&n, &args));
   LAC_TRY(bwd_values(node, &n));
-  LAC_TRY(lac_tensor_new(&ge, lac_tensor_device(args.query), LAC_F32,
-                         lac_tensor_shape(node->saved[0])));
-  lac_status status = bwd_scores(ge, node, &n);
-  if (status == LAC_OK) status = bwd_keys(ge, node, &n);
+  const lac_shape shape = {3, {n.rows, n.regions, n.size}};
+  lac_status status = lac_tensor_new(&ge, device, LAC_F32, lac_tensor_shape(node->saved[0]));
+  if (status == LAC_OK) status = lac_tensor_new(&tanhs, device, LAC_F32, &shape);
+  if (status == LAC_OK) status = bwd_scores(ge, tanhs, node, &n);
+  if (status == LAC_OK) status = bwd_keys(ge, tanhs, node, &n);
   lac_tensor_release(ge);
+  lac_tensor_release(tanhs);
   return status;
 }
 
@@ -205,7 +220,7 @@ static lac_status attend(lac_tensor **out, lac_tensor **weights, const lac_atten
   lac_device *device = lac_tensor_device(a->query);
   const lac_shape shape = {2, {n->rows, n->width}}, weights_shape = {2, {n->rows, n->regions}};
   lac_tensor *y = NULL, *w = NULL;
-  lac_status status = lac_tensor_new(&y, device, LAC_F32, &shape);
+  lac_status status = lac_op_result(&y, "attention", "place", a->place, a->query, &shape);
   if (status == LAC_OK) status = lac_tensor_new(&w, device, LAC_F32, &weights_shape);
   if (status == LAC_OK) status = run_forward(y, w, a, n);
   if (status == LAC_OK) {
@@ -229,7 +244,7 @@ lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
   for (int i = 0; i < ARGUMENTS && status == LAC_OK; i++)
     if (in[i]) status = lac_contiguous(&dense[i], in[i]);
   const lac_attention_args flat = {dense[0], dense[1], dense[2], dense[3],
-                                   dense[4], dense[5], dense[6]};
+                                   dense[4], dense[5], dense[6], args->place};
   if (status == LAC_OK) status = attend(out, weights, &flat, &n);
   for (int i = 0; i < ARGUMENTS; i++)
     lac_tensor_release(dense[i]);

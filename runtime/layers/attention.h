@@ -15,6 +15,7 @@ typedef struct lac_attention_args {
   lac_tensor *owners;  /* int32 [at least batch]: the image of each row, from 0; NULL: see below */
   lac_tensor *members; /* int32 [images, each]: the rows of each image, ascending, from 0; what is
                           not below batch does not exist. Given with owners, and only then */
+  lac_tensor *place;   /* NULL, or where the result goes, see lac_op_result() */
 } lac_attention_args;
 
 /**
@@ -28,7 +29,7 @@ typedef struct lac_attention_args {
  * scores (a bias of the scoring layer) changes nothing and gets a zero gradient, so there is none
  * here.
  *
- * @param[out] out      new [batch, width]; the caller releases it
+ * @param[out] out      [batch, width], new or at its place; the caller releases it
  * @param[out] weights  new [batch, regions], without a gradient; NULL where nobody wants them
  * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. A row none of whose regions
  * counts is NaN.

@@ -49,13 +49,14 @@ static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_
 }
 
 static lac_status cell_of_contiguous(lac_tensor **h, lac_tensor **c, lac_tensor *z,
-                                     lac_tensor *c_prev) {
+                                     lac_tensor *c_prev, const lac_lstm_places *places) {
   lac_device *device = lac_tensor_device(z);
   const lac_shape *shape = lac_tensor_shape(c_prev);
   lac_tensor *const in[] = {z, c_prev};
   lac_tensor *new_h = NULL, *new_c = NULL, *gates = NULL;
-  lac_status status = lac_tensor_new(&new_h, device, LAC_F32, shape);
-  if (status == LAC_OK) status = lac_tensor_new(&new_c, device, LAC_F32, shape);
+  lac_status status = lac_op_result(&new_h, "lstm_cell", "the place of h", places->h, z, shape);
+  if (status == LAC_OK)
+    status = lac_op_result(&new_c, "lstm_cell", "the place of c", places->c, z, shape);
   if (status == LAC_OK && lac_tape_wants(device, in, 2))
     status = lac_tensor_new(&gates, device, LAC_F32, lac_tensor_shape(z));
   if (status == LAC_OK) status = run_cell(new_h, new_c, gates, z, c_prev);
@@ -70,7 +71,9 @@ static lac_status cell_of_contiguous(lac_tensor **h, lac_tensor **c, lac_tensor 
   return status;
 }
 
-lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tensor *c_prev) {
+lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tensor *c_prev,
+                         const lac_lstm_places *places) {
+  static const lac_lstm_places nowhere = {NULL, NULL};
   char text[LAC_SHAPE_TEXT];
   LAC_TRY(lac_op_check("lstm_cell", "z", z, LAC_F32, NULL));
   LAC_TRY(lac_op_check("lstm_cell", "c", c_prev, LAC_F32, z));
@@ -83,7 +86,8 @@ lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tens
   lac_tensor *dense_z = NULL, *dense_c = NULL;
   lac_status status = lac_contiguous(&dense_z, z);
   if (status == LAC_OK) status = lac_contiguous(&dense_c, c_prev);
-  if (status == LAC_OK) status = cell_of_contiguous(h, c, dense_z, dense_c);
+  if (status == LAC_OK)
+    status = cell_of_contiguous(h, c, dense_z, dense_c, places ? places : &nowhere);
   lac_tensor_release(dense_z);
   lac_tensor_release(dense_c);
   return status;

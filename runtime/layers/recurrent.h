@@ -6,6 +6,11 @@
 
 #include "tensor/tensor.h"
 
+/** Where results go, see lac_op_result(); NULL makes new tensors. */
+typedef struct lac_lstm_places {
+  lac_tensor *h, *c;
+} lac_lstm_places;
+
 /**
  * One step of a long short-term memory cell, from its pre-activations.
  *
@@ -13,13 +18,15 @@
  * and h = s(o) tanh(c), with s the logistic function. Hochreiter and Schmidhuber 1997, "Long
  * short-term memory", with the forget gate of Gers, Schmidhuber and Cummins 2000.
  *
- * @param[out] h, c   new, [batch, hidden]; the caller releases both
+ * @param[out] h, c   [batch, hidden], new or at their places; the caller releases both
  * @param z           float32 [batch, 4 hidden]: W_ih x + b_ih + W_hh h + b_hh
  * @param c_prev      float32 [batch, hidden]
+ * @param places      NULL for none
  * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. NaN in a row makes that row NaN.
  *
  * Gradients: to z and c_prev, from h, c or both.
  */
-lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tensor *c_prev);
+lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tensor *c_prev,
+                         const lac_lstm_places *places);
 
 #endif

@@ -9,6 +9,7 @@
 #include "ops/linear.h"
 
 #include "core/memory.h"
+#include "device/pool.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 #include "ops/op.h"
@@ -78,34 +79,49 @@ static lac_status add_weight_part(lac_tensor *w, lac_tensor *gy, lac_tensor *x) 
   return status;
 }
 
-lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
-  const lac_tensor *first = of_x ? parts[0].x : parts[0].gy;
-  const uint64_t width = lac_tensor_shape(first)->dim[1];
-  lac_shape shape = {2, {0, width}};
-  for (size_t i = 0; i < count; i++)
-    shape.dim[0] += lac_tensor_shape(parts[i].gy)->dim[0];
-  lac_tensor *stack, *rows;
-  LAC_TRY(lac_tensor_new(&stack, lac_tensor_device(first), LAC_F32, &shape));
-  lac_status status = LAC_OK;
-  uint64_t at = 0;
-  for (size_t i = 0; i < count && status == LAC_OK; i++) {
-    lac_tensor *part = of_x ? parts[i].x : parts[i].gy;
-    const uint64_t height = lac_tensor_shape(part)->dim[0];
-    status = lac_tensor_slice(&rows, stack, 0, at, height);
-    if (status != LAC_OK) break;
-    lac_tensor *dense;
-    status = lac_contiguous(&dense, part);
-    if (status == LAC_OK) {
-      status = lac_tensor_copy(rows, dense);
-      lac_tensor_release(dense);
-    }
-    lac_tensor_release(rows);
-    at += height;
+/* The tensor of a part; backward comes to the last of several steps first. */
+static lac_tensor *nth_part(const lac_part *parts, size_t count, size_t i, bool of_x) {
+  const lac_part *part = &parts[count - 1 - i];
+  return of_x ? part->x : part->gy;
+}
+
+/* Dense parts where they lie, or copied. */
+static lac_status join_or_copy(lac_tensor **out, lac_tensor *const *dense, size_t count) {
+  lac_shape shape = *lac_tensor_shape(dense[0]);
+  lac_tensor *stack;
+  lac_piece *pieces;
+  if (lac_tensor_join(out, dense, count)) return LAC_OK;
+  LAC_TRY(lac_alloc(&pieces, count, sizeof *pieces, "a list of gradients"));
+  shape.dim[0] = 0;
+  for (size_t i = 0; i < count; i++) {
+    shape.dim[0] += lac_tensor_shape(dense[i])->dim[0];
+    pieces[i] =
+        (lac_piece){lac_tensor_buffer(dense[i]), lac_tensor_offset(dense[i]) * LAC_ELEMENT_BYTES,
+                    lac_tensor_numel(dense[i]) * LAC_ELEMENT_BYTES};
   }
-  if (status == LAC_OK)
-    *out = stack;
-  else
-    lac_tensor_release(stack);
+  lac_status status = lac_tensor_new(&stack, lac_tensor_device(dense[0]), LAC_F32, &shape);
+  if (status == LAC_OK) {
+    status = lac_buffer_gather(lac_tensor_buffer(stack), pieces, count);
+    if (status == LAC_OK)
+      *out = stack;
+    else
+      lac_tensor_release(stack);
+  }
+  free(pieces);
+  return status;
+}
+
+lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x) {
+  lac_tensor **dense;
+  size_t made = 0;
+  lac_status status = LAC_OK;
+  LAC_TRY(lac_alloc(&dense, count, sizeof(lac_tensor *), "a list of gradients"));
+  for (; made < count && status == LAC_OK; made += status == LAC_OK)
+    status = lac_contiguous(&dense[made], nth_part(parts, count, made, of_x));
+  if (status == LAC_OK) status = join_or_copy(out, dense, count);
+  while (made > 0)
+    lac_tensor_release(dense[--made]);
+  free(dense);
   return status;
 }
 
@@ -278,14 +294,13 @@ static lac_status keep_weights(lac_extra *out, const lac_linear_args *m) {
 
 /* All inputs as matrices: y = sum x_i w_i^T + bias + add, recorded. */
 static lac_status apply(lac_tensor **out, const lac_linear_args *m, const lac_shape *shape) {
-  lac_device *device = lac_tensor_device(m->x[0]);
   lac_node node = {linear_backward, .count = {m->pairs}};
   lac_tensor *y;
-  LAC_TRY(lac_tensor_new(&y, device, LAC_F32, shape));
+  LAC_TRY(lac_op_result(&y, "linear", "onto", m->onto, m->x[0], shape));
   node.out[0] = y;
   node.in[BIAS] = m->bias;
   node.in[ADD] = m->add;
-  float beta = 0;
+  float beta = m->onto ? 1 : 0;
   lac_status status = LAC_OK;
   if (m->bias || m->add) {
     status = launch_start(y, m->bias, m->add);
@@ -321,6 +336,8 @@ static lac_status plan(const lac_linear_args *args, lac_shape *shape) {
                       lac_shape_text(tx, &y), lac_shape_text(tw, shape));
     *shape = y;
   }
+  if (args->onto && (args->bias || args->add || shape->rank != 2))
+    return lac_fail(LAC_EINVAL, "linear: onto goes with neither bias nor add, and holds [rows, n]");
   const lac_shape row = {1, {shape->dim[shape->rank - 1]}};
   if (args->bias) LAC_TRY(lac_op_check_shape("linear", "bias", args->bias, LAC_F32, first, &row));
   if (args->add) LAC_TRY(lac_op_check_shape("linear", "add", args->add, LAC_F32, first, shape));
@@ -344,6 +361,7 @@ static lac_status flatten(lac_tensor **out, lac_tensor *x, uint64_t rows, uint64
 static lac_status flatten_all(lac_linear_args *flat, const lac_linear_args *args, uint64_t rows,
                               uint64_t n) {
   flat->pairs = args->pairs;
+  flat->onto = args->onto;
   for (uint32_t i = 0; i < args->pairs; i++) {
     const uint64_t k = lac_tensor_shape(args->w[i])->dim[1];
     LAC_TRY(flatten(&flat->x[i], args->x[i], rows, k, args->weights[i] != NULL));

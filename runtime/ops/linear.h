@@ -44,8 +44,8 @@ void lac_weights_release(lac_weights *weights);
 /** A tensor [rows, columns] without gaps between a row's elements, as products see it. */
 lac_matrix lac_rows_matrix(const lac_tensor *x);
 
-/** For rules of parts: the rows of all gy, or of all x, copied below each other into a new tensor.
- */
+/** For rules of parts: the rows of all gy, or of all x, below each other, those of the last part
+ * first: where they lie, or copied. */
 lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x);
 
 typedef struct lac_linear_args {
@@ -55,17 +55,20 @@ typedef struct lac_linear_args {
   lac_weights *weights[LAC_LINEAR_PAIRS]; /* NULL, or what serves in place of w[i], their w */
   lac_tensor *bias;                       /* float32 [n], or NULL */
   lac_tensor *add;                        /* float32 [..., n], or NULL */
+  lac_tensor *onto; /* NULL, or what the products are added to in place, see lac_op_result(): the
+                       result lies there, and bias and add are NULL */
 } lac_linear_args;
 
 /**
- * y = sum_i x_i w_i^T + bias + add.
+ * y = sum_i x_i w_i^T + bias + add, or onto += sum_i x_i w_i^T.
  *
  * The parts of a wider weight matrix may be given as column slices; their gradients land in it.
  *
  * @param[out] out  new [..., n]; the caller releases it
  * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE
  *
- * Gradients: gx_i = gy w_i, gw_i = gy^T x_i, gbias = gy summed over rows, gadd = gy.
+ * Gradients: gx_i = gy w_i, gw_i = gy^T x_i, gbias = gy summed over rows, gadd = gy. The gradient
+ * of what `onto` held is gy, where it lies.
  */
 lac_status lac_linear(lac_tensor **out, const lac_linear_args *args);
 

@@ -24,6 +24,15 @@ lac_status lac_op_check_shape(const char *op, const char *name, const lac_tensor
                   lac_shape_text(got, lac_tensor_shape(x)));
 }
 
+lac_status lac_op_result(lac_tensor **out, const char *op, const char *name, lac_tensor *place,
+                         const lac_tensor *like, const lac_shape *shape) {
+  if (!place) return lac_tensor_new(out, lac_tensor_device(like), LAC_F32, shape);
+  LAC_TRY(lac_op_check_shape(op, name, place, LAC_F32, like, shape));
+  if (!lac_tensor_is_view(place) || !lac_tensor_is_contiguous(place))
+    return lac_fail(LAC_EINVAL, "%s: %s must be a slice without gaps of another tensor", op, name);
+  return lac_tensor_reshape(out, place, shape);
+}
+
 lac_status lac_op_finish(lac_tensor **out, lac_tensor *y, lac_status status, const lac_node *node) {
   if (status == LAC_OK)
     status = lac_tape_record(lac_tensor_device(y), node);

@@ -21,6 +21,17 @@ lac_status lac_op_check_shape(const char *op, const char *name, const lac_tensor
                               lac_dtype dtype, const lac_tensor *like, const lac_shape *shape);
 
 /**
+ * A result's tensor: new, or where `place` says.
+ *
+ * @param[out] out  the caller releases it
+ * @param name, place  of the argument; NULL for a new tensor, else a contiguous slice of one, whose
+ * content is lost. Results of several operations so come to lie in one tensor, and their gradients
+ * in its gradient.
+ */
+lac_status lac_op_result(lac_tensor **out, const char *op, const char *name, lac_tensor *place,
+                         const lac_tensor *like, const lac_shape *shape);
+
+/**
  * Finish an operation with one output: record `node` (whose out[0] is y), then hand y to the
  * caller; after a failure release it instead.
  *

@@ -11,6 +11,7 @@
 #include "sparse/drawn.h"
 
 #include "core/memory.h"
+#include "device/pool.h"
 #include "gemm/packed.h"
 #include "ops/op.h"
 #include "sparse/mask.h"
@@ -164,17 +165,17 @@ static void run_gradient(void *args) {
   lac_workers_run(job->workers, make_part, job, (uint32_t)(groups * job->down));
 }
 
-/* The masks of some parts of one range, one after the other. */
+/* The masks of some parts of one range, one after the other in the order of lac_stack_parts(). */
 static lac_status stack_words(lac_buffer **out, const lac_part *parts, size_t count, uint64_t first,
                               uint64_t words) {
+  lac_piece pieces[STEPS];
   lac_buffer *stack;
-  const lac_drawn *drawn = parts[0].extra.object;
-  LAC_TRY(lac_buffer_new(&stack, lac_buffer_device(drawn->back), count * words * 4, "masks"));
-  lac_status status = LAC_OK;
-  for (size_t i = 0; i < count && status == LAC_OK; i++) {
-    drawn = parts[i].extra.object;
-    status = lac_buffer_copy(stack, i * words * 4, drawn->back, first * 4, words * 4);
+  for (size_t i = 0; i < count; i++) {
+    const lac_drawn *drawn = parts[count - 1 - i].extra.object;
+    pieces[i] = (lac_piece){drawn->back, first * 4, words * 4};
   }
+  LAC_TRY(lac_buffer_new(&stack, lac_buffer_device(pieces[0].buffer), count * words * 4, "masks"));
+  const lac_status status = lac_buffer_gather(stack, pieces, count);
   if (status == LAC_OK)
     *out = stack;
   else
@@ -243,7 +244,7 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
   lac_buffer *words = NULL, *room = NULL;
   LAC_TRY(lac_gemm_workers(lac_tensor_device(m->w), &job.workers));
   for (size_t i = 0; i < count; i++)
-    job.row[i + 1] = job.row[i] + (uint32_t)lac_tensor_shape(parts[i].x)->dim[0];
+    job.row[i + 1] = job.row[i] + (uint32_t)lac_tensor_shape(parts[count - 1 - i].x)->dim[0];
   const uint64_t floats = depth_of(&job) * (job.panels * LAC_PANEL + job.rows);
   lac_status status = lac_stack_parts(&gy, parts, count, false);
   if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);

@@ -234,6 +234,25 @@ lac_status lac_tensor_transpose(lac_tensor **out, lac_tensor *x, uint32_t a, uin
   return LAC_OK;
 }
 
+bool lac_tensor_join(lac_tensor **out, lac_tensor *const *parts, size_t count) {
+  lac_shape shape = parts[0]->shape;
+  uint64_t end = parts[0]->offset;
+  lac_tensor *view;
+  shape.dim[0] = 0;
+  for (size_t i = 0; i < count; i++) {
+    const lac_tensor *x = parts[i];
+    if (x->buffer != parts[0]->buffer || x->offset != end || !lac_tensor_is_contiguous(x))
+      return false;
+    end += lac_tensor_numel(x);
+    shape.dim[0] += x->shape.dim[0];
+  }
+  if (new_view(&view, parts[0]) != LAC_OK) return false;
+  view->shape = shape;
+  set_strides(view);
+  *out = view;
+  return true;
+}
+
 /* Elements from the first to the last that a view touches. */
 static uint64_t span_of(const lac_tensor *x) {
   uint64_t last = 0;
@@ -328,6 +347,10 @@ static lac_status make_grad_view(lac_tensor *x) {
   part->offset = x->offset;
   x->grad = part;
   return LAC_OK;
+}
+
+lac_status lac_tensor_share_grad(lac_tensor *x) {
+  return x->base && x->base->grad && !x->grad ? make_grad_view(x) : LAC_OK;
 }
 
 lac_status lac_tensor_borrow_fresh_grad(lac_tensor **out, bool *fresh, lac_tensor *x) {

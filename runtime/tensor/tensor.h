@@ -76,6 +76,15 @@ lac_status lac_tensor_select(lac_tensor **out, lac_tensor *x, uint32_t dim, uint
 /** Two dimensions exchanged, sharing memory. */
 lac_status lac_tensor_transpose(lac_tensor **out, lac_tensor *x, uint32_t a, uint32_t b);
 
+/**
+ * The rows of several tensors below each other, sharing memory, where they lie there that way and
+ * have no gaps.
+ *
+ * @param[out] out  a view of them all; untouched where they do not lie so
+ * @return whether they do and a view could be made
+ */
+bool lac_tensor_join(lac_tensor **out, lac_tensor *const *parts, size_t count);
+
 /** Copy all elements to the host in row-major order; waits for the device. */
 lac_status lac_tensor_read(const lac_tensor *x, void *data);
 
@@ -94,6 +103,9 @@ void lac_tensor_set_requires_grad(lac_tensor *x, bool on);
 
 /** The gradient, borrowed; NULL while there is none. */
 lac_tensor *lac_tensor_grad(const lac_tensor *x);
+
+/** A view takes its part of the gradient that what it is a view of has; others do nothing. */
+lac_status lac_tensor_share_grad(lac_tensor *x);
 
 /** The gradient, borrowed; made and filled with zeros on first use. */
 lac_status lac_tensor_borrow_grad(lac_tensor **out, lac_tensor *x);

@@ -115,7 +115,7 @@ static void call_ten_blas(shape *s) {
 
 static void enqueue_cell(shape *s) {
   lac_tensor *h, *c;
-  must(lac_lstm_cell(&h, &c, s->y, s->cell));
+  must(lac_lstm_cell(&h, &c, s->y, s->cell, NULL));
   lac_tensor_release(h);
   lac_tensor_release(c);
 }

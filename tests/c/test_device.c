@@ -253,6 +253,57 @@ static void a_launch_of_nothing_does_nothing(void) {
   CHECK_OK(lac_launch_run(&run));
 }
 
+/* Write `count` numbers behind much work, change them at once, and read back what was written. */
+static void write_and_change(uint32_t count) {
+  enum { WORK = 4 << 20 };
+  const float zero = 0;
+  lac_buffer *work = NULL, *to = NULL;
+  float *from = calloc(count, sizeof *from), *got = calloc(count, sizeof *got);
+  CHECK_OK(lac_buffer_new(&work, device, WORK, "work"));
+  CHECK_OK(lac_buffer_new(&to, device, count * sizeof *from, "a target"));
+  for (int i = 0; i < 20; i++)
+    CHECK_OK(lac_buffer_fill(work, 0, WORK, &zero));
+  from[count - 1] = 1;
+  CHECK_OK(lac_buffer_write(to, 0, from, count * sizeof *from));
+  from[count - 1] = 2;
+  CHECK_OK(lac_buffer_read(to, 0, got, count * sizeof *got));
+  CHECK(got[count - 1] == 1);
+  lac_buffer_release(work);
+  lac_buffer_release(to);
+  free(from);
+  free(got);
+}
+
+static void what_was_written_may_change_at_once(void) {
+  write_and_change(1);
+  write_and_change(3 << 20);
+}
+
+static void pieces_are_gathered_in_their_order(void) {
+  enum { PIECES = 25 }; // more than one command takes
+  float x[PIECES], got[2 * PIECES] = {0};
+  lac_buffer *even = NULL, *odd = NULL, *to = NULL;
+  lac_piece pieces[PIECES];
+  for (int i = 0; i < PIECES; i++)
+    x[i] = (float)i;
+  CHECK_OK(lac_buffer_new(&odd, device, sizeof x, "a source"));
+  CHECK_OK(lac_buffer_new(&even, device, sizeof x, "a source"));
+  CHECK_OK(lac_buffer_new(&to, device, sizeof got, "a target"));
+  CHECK_OK(lac_buffer_write(odd, 0, x, sizeof x));
+  CHECK_OK(lac_buffer_write(even, 0, x, sizeof x));
+  for (size_t i = 0; i < PIECES; i++) // one number, two numbers, one number, ...
+    pieces[i] = (lac_piece){i % 2 ? odd : even, (i - i % 2) * sizeof *x, (1 + i % 2) * sizeof *x};
+  CHECK_OK(lac_buffer_gather(to, pieces, PIECES));
+  CHECK_OK(lac_buffer_read(to, 0, got, sizeof got));
+  size_t at = 0;
+  for (size_t i = 0; i < PIECES; i++)
+    for (size_t j = 0; j <= i % 2; j++)
+      CHECK(got[at++] == x[i - i % 2 + j]);
+  lac_buffer_release(even);
+  lac_buffer_release(odd);
+  lac_buffer_release(to);
+}
+
 int main(void) {
   char path[1024];
   snprintf(cache, sizeof cache, "%s", check_path("cache"));
@@ -271,6 +322,8 @@ int main(void) {
     RUN(a_group_larger_than_the_device_allows_is_refused);
     RUN(an_argument_of_the_wrong_size_or_one_too_many_is_named);
     RUN(a_launch_of_nothing_does_nothing);
+    RUN(what_was_written_may_change_at_once);
+    RUN(pieces_are_gathered_in_their_order);
     lac_device_release(device);
   }
   list_entries(path, true);

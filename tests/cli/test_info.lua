@@ -2,6 +2,7 @@ local lac = require "lac"
 local check = require "check"
 local checkpoint = require "train.checkpoint"
 local files = require "files"
+local toy = require "toy"
 
 local T = {}
 
@@ -42,7 +43,9 @@ function T.a_model_file_is_a_table_of_its_tensors()
     local rows = rows_of(text)
     check.equal(table.move(rows["embed.0.weight"], 2, 7, 1, {}), {"7x3", "0", "100.00", "%", "packed", "float32"})
     check.equal({rows["embed.0.weight"][9], rows["embed.0.weight"][10]}, {"84", "42"})
-    check.equal(rows["embed.0.weight"][#rows["embed.0.weight"]], "0") -- COO
+    local last = table.move(rows["embed.0.weight"], #rows["embed.0.weight"] - 2, 100, 1, {})
+    check.equal(last, {"0", "0", "0"}) -- COO, and no products
+    check.yes(text:find("m%.h5: MACs for an image of 36 regions and 10 words, "), text)
     check.equal({rows["logit.bias"][2], rows["logit.bias"][4]}, {"7", "plain"}) -- no sparsity
     check.yes(rows.total and rows.total[3] ~= "0.00")
   end)
@@ -56,6 +59,51 @@ function T.masks_and_dense_tensors_are_named()
   end)
 end
 
+function T.products_are_counted_for_the_image_that_is_asked_for()
+  files.with_folder(function(folder)
+    local _, text = check.run(("info %s --regions 4 --words 2.5"):format(save(folder .. "/m.h5", "packed")))
+    local function macs(name)
+      local cells = rows_of(text)[name]
+      return table.move(cells, #cells - 1, #cells, 1, {})
+    end
+    check.equal(macs "fc_embed.0.weight", {"20", "20"})         -- 4x5, once
+    check.equal(macs "att_embed.0.weight", {"80", "80"})        -- 4x5, a region each
+    check.equal(macs "core.att_lstm.weight_ih", {"440", "440"}) -- 16x11, a word each
+    check.equal(macs "core.attention.alpha_net.weight", {"30", "30"}) -- 3, a region of a word each
+    check.equal(macs "logit.bias", {"0", "0"})
+    check.yes(text:find("image of 4 regions and 2.5 words, 100.00 %% of them left by zeros"), text)
+    check.equal(check.run("info " .. folder .. "/m.h5 --regions 0"), 2)
+  end)
+end
+
+function T.a_run_is_shown_with_its_state_and_its_layers()
+  files.with_folder(function(folder)
+    local run = ("run --out %s/run %s prune.lr=100 seed=3"):format(folder, toy.pruning(folder))
+    check.equal(check.run(run .. " stages.1.epochs=40 eval.every=40"), 0)
+    local status, text = check.run("info " .. folder .. "/run/")
+    check.equal(status, 0)
+    check.yes(text:find("^[^\n]*/run: a run of [^\n]*/pruned.lua\n  overrides   prune.lr=100 seed=3 [^\n]*\n"), text)
+    check.yes(text:find("\n  state       finished\n  best        CIDEr %d.%d+ on the validation split, at step %d+\n"
+      .. "  test        BLEU%-1 "), text)
+    check.yes(text:find("/run/best_sparse.h5: updown, "), text)
+    check.yes(text:find("/run/best_sparse.h5: MACs for an image of 3 regions and 5 words, %d+.%d+ %%"), text)
+    local total = rows_of(text).total
+    local lines = files.read(folder .. "/run/layers.csv")
+    check.yes(lines:find("^layer,shape,size,nonzeros,sparsity,dense32,.*,macs_dense,macs_sparse\n"), lines)
+    check.yes(lines:find(("\ntotal,,4747,%s,0.%%d+,18988,.*,%s,%s\n$"):format(total[2], total[#total - 1],
+      total[#total])), lines)
+    os.remove(folder .. "/run/result.json")
+    text = select(2, check.run("info " .. folder .. "/run"))
+    check.yes(text:find("\n  state       at step 240\n"), text)
+    for _, name in ipairs {"last", "best", "best_sparse"} do os.remove(("%s/run/%s.h5"):format(folder, name)) end
+    files.write(folder .. "/run/failed.txt", "the disk is full\n")
+    text = select(2, check.run("info " .. folder .. "/run"))
+    check.yes(text:find("state       not one step is saved, it failed: the disk is full\n"), text)
+    check.yes(text:find("\n  best        none yet\n"), text)
+    check.yes(text:find("there is no model yet\n$"), text)
+  end)
+end
+
 function T.what_is_no_model_file_is_refused_in_one_sentence()
   files.with_folder(function(folder)
     local function refuse(path, pattern)
@@ -65,7 +113,10 @@ function T.what_is_no_model_file_is_refused_in_one_sentence()
     end
     refuse(files.write(folder .. "/x.h5", "text"), "x%.h5: is not an HDF5 file, so no model file")
     refuse(folder, "is not a file")
-    refuse(folder .. "/none.h5", "there is no file .*none%.h5")
+    refuse(folder .. "/none.h5", "info shows .* and there is no file .*none%.h5")
+    files.write(folder .. "/config.json", "{}")
+    refuse(folder, "config%.json: there is no recipe in it")
+    os.remove(folder .. "/config.json")
     local file <close> = lac.hdf5.create(folder .. "/data.h5")
     file:set_attr("", "format", "lacuna-data")
     file:commit()

@@ -98,6 +98,21 @@ function T.attention_gradients_match_finite_differences()
   end, {QUERY, KEYS, VALUES, V})
 end
 
+function T.attention_at_its_place_has_the_same_values_and_gradients()
+  check.grad(function(q, k, u, v)
+    local all = lac.zeros {8, 4}
+    for t = 0, 1 do
+      lac.attention {query = q * (1 + t), keys = k, values = u, v = v, place = all:slice(1, 4 * t + 1, 4)}
+    end
+    return all
+  end, {QUERY, KEYS, VALUES, V})
+  local scope <close> = lac.scope()
+  local q, k, u, v, all = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V), lac.zeros {5, 4}
+  local y = attend(q, k, u, v)
+  lac.attention {query = q, keys = k, values = u, v = v, place = all:slice(1, 2, 4)}
+  check.close(all:slice(1, 2, 4), y:totable(), 1e-7)
+end
+
 function T.attention_looks_at_more_regions_than_a_group_has_items()
   local scope <close> = lac.scope()
   local keys, values = {{}}, {{}}

@@ -46,10 +46,28 @@ function T.lstm_cell_chains_over_steps()
   end, {Z, C})
 end
 
+function T.lstm_cell_results_at_their_places_have_the_same_values_and_gradients()
+  check.grad(function(z, c)
+    local all_h, all_c, h = lac.zeros {4, 2}, lac.zeros {4, 2}, nil
+    for t = 0, 1 do
+      h, c = lac.lstm_cell(z, c, all_h:slice(1, 2 * t + 1, 2), all_c:slice(1, 2 * t + 1, 2))
+    end
+    return all_h * all_c + lac.concat({h, c}, 1) -- through the whole and through the parts
+  end, {Z, C})
+  local scope <close> = lac.scope()
+  local z, c, all = lac.tensor(Z), lac.tensor(C), lac.zeros {4, 2}
+  local h = lac.lstm_cell(z, c)
+  lac.lstm_cell(z, c, all:slice(1, 3, 2))
+  check.close(all, {{0, 0}, {0, 0}, h:totable()[1], h:totable()[2]}, 1e-7)
+end
+
 function T.lstm_cell_refuses_what_does_not_fit()
   local z <close> = lac.tensor(Z)
   local c <close> = lac.tensor {{1, 2, 3}, {1, 2, 3}}
   check.fails("lstm_cell: z must be %[2, 12%], got %[2, 8%]", lac.lstm_cell, z, c)
+  local scope <close> = lac.scope()
+  check.fails("lstm_cell: the place of h must be a slice", lac.lstm_cell, lac.tensor(Z), lac.tensor(C),
+    lac.zeros {2, 2})
 end
 
 return T

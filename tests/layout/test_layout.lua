@@ -17,7 +17,7 @@ local C = {
 local LUA = {
   core = {}, nn = {"lac", "core"}, models = {"lac", "core", "nn"}, optim = {"lac", "core"}, data = {"lac", "core"},
   metrics = {"core"}, prune = {"lac", "core", "nn", "optim"},
-  train = {"lac", "core", "models", "optim", "data", "metrics", "prune"},
+  train = {"lac", "core", "nn", "models", "optim", "data", "metrics", "prune"},
   cli = {"lac", "core", "models", "optim", "data", "metrics", "train", "nn", "prune"},
 }
 

@@ -101,6 +101,33 @@ function T.fixed_and_trained_masks_tell_what_they_keep()
   check.equal(trained:kept():item(), 1)
 end
 
+-- sigmoid(0) = 0.5 is taken off the size of each weight.
+function T.a_soft_mask_shrinks_what_it_keeps()
+  local scope <close> = lac.scope()
+  local soft, w = mask.soft(lac.tensor {0}), lac.tensor {-2, 0.25, 0.5, -0.5, 0.75, -0.0}
+  check.equal(soft:apply(w), {-1.5, 0, 0, 0, 0.25, 0})
+  check.equal(soft:pruned(w):tobytes(), string.pack("<ffffff", -1.5, 0, 0, 0, 0.25, 0))
+  check.equal(soft:binary(w), {1, 0, 0, 0, 1, 0})
+  check.equal(soft:kept(w):item(), 2)
+  check.yes(not soft.redraws())
+end
+
+function T.a_soft_masks_threshold_has_the_gradient_of_what_it_keeps()
+  check.grad(function(w, t) return mask.soft(t):apply(w) end, {{{-2, 0.25, -0.2}, {0.9, 0.7, -0.75}}, {0.3}})
+  local w, t = lac.tensor({-2, 0.25, 0.75}):requires_grad(true), lac.tensor({0}):requires_grad(true)
+  local soft = mask.soft(t)
+  do
+    local tape <close> = lac.tape()
+    tape:backward((soft:apply(w) * lac.tensor {1, 10, 100}):sum())
+    check.equal(w:grad(), {1, 0, 100}) -- none where it is dropped
+    check.close(t:grad(), {0.25 * (1 - 100)}) -- sigmoid'(0) = 1/4, against the sign of the weight
+    soft:zero_grad()
+    check.equal(t:grad(), nil)
+  end
+  w:close()
+  soft:close()
+end
+
 function T.gradients_of_logits_are_forgotten_with_the_models()
   local layer = coin()
   local logits = layer.weight.mask.logits:requires_grad(true)
@@ -136,8 +163,13 @@ function T.a_mask_is_made_again_of_its_state()
   check.equal(layer.weight.mask:state(), {kind = "trained", tensor = logits, cfg = {draw = "forward", bypass = true}})
   layer.weight:set_mask {kind = "fixed", tensor = lac.zeros(layer.weight.shape)}
   check.equal(layer.weight.mask:state().kind, "fixed")
-  check.fails('there is no kind of mask "soft"; there are fixed and trained', layer.weight.set_mask, layer.weight,
-    {kind = "soft"})
+  layer.weight:set_mask {kind = "soft", tensor = lac.tensor {-2}}
+  check.equal(layer.weight.mask:state().kind, "soft")
+  local two <close> = lac.tensor {0, 0}
+  check.fails("a soft mask has one threshold, got 2", layer.weight.set_mask, layer.weight,
+    {kind = "soft", tensor = two})
+  check.fails('there is no kind of mask "hard"; there are fixed, trained and soft', layer.weight.set_mask,
+    layer.weight, {kind = "hard"})
   layer:close()
 end
 

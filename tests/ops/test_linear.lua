@@ -47,6 +47,38 @@ function T.linear_gradients_match_finite_differences()
   end, {X, W, {{1}, {2}}, {{0.3}, {-2}}, BIAS, {{1, 1}, {2, 2}}})
 end
 
+-- Steps y_t = y_(t-1) w^T + b, the sums in slices of one tensor; `heights` rows at each step.
+local function steps_onto(x, w, b, heights)
+  local total = 0
+  for _, rows in ipairs(heights) do total = total + rows end
+  local all, at = b:reshape(1, 2):repeat_rows(total), 1
+  for _, rows in ipairs(heights) do
+    x = lac.linear {x:slice(1, 1, rows), w, onto = all:slice(1, at, rows)}
+    at = at + rows
+  end
+  return all
+end
+
+function T.linear_adds_onto_slices_that_lie_in_one_tensor()
+  local scope <close> = lac.scope()
+  local x, w, b = lac.tensor {{1, 2}, {3, 4}}, lac.tensor {{1, 0}, {1, 1}}, lac.tensor {10, 20}
+  check.close(steps_onto(x, w, b, {2, 1}), {{11, 23}, {13, 27}, {21, 54}})
+end
+
+function T.gradients_of_slices_that_sums_went_onto_match_finite_differences()
+  local inputs = {{{1, 2}, {3, -1}}, {{1, 0.5}, {-1, 0.7}}, {0.3, -0.2}}
+  check.grad(function(x, w, b) return steps_onto(x, w, b, {2, 2, 2}) end, inputs)
+  check.grad(function(x, w, b) return steps_onto(x, w, b, {2, 1, 1}):tanh() end, inputs)
+end
+
+function T.linear_refuses_to_add_onto_what_is_no_slice()
+  local scope <close> = lac.scope()
+  local x, w, all = lac.tensor(X), lac.tensor(W), lac.zeros {3, 2}
+  check.fails("linear: onto must be a slice", lac.linear, {x, w, onto = lac.zeros {2, 2}})
+  check.fails("linear: onto must be %[2, 2%], got %[3, 2%]", lac.linear, {x, w, onto = all:slice(1, 1, 3)})
+  check.fails("linear: onto goes with neither", lac.linear, {x, w, bias = lac.tensor(BIAS), onto = all:slice(1, 1, 2)})
+end
+
 function T.column_slices_of_one_weight_share_its_gradient()
   check.grad(function(x, u, w)
     return lac.linear {x, w:slice(2, 1, 3), u, w:slice(2, 4, 2)}

@@ -75,4 +75,12 @@ function T.settings_are_checked()
   check.fails("schedule.constant: needs a number", schedule.constant, {})
 end
 
+function T.a_cubic_rises_fast_and_flattens_between_moments_in_epochs_percent_or_steps()
+  local cubic = schedule.cubic {to = 0.8, start = 1, stop = "50 %"}
+  local function at(step) return schedule.at(cubic, {step = step, steps = 100, epoch = 0, epoch_steps = 10}) end
+  check.close({at(1), at(10), at(30), at(50), at(100)}, {0, 0, 0.7, 0.8, 0.8}, 1e-12)
+  check.fails("stop: there is no unit", schedule.cubic, {to = 1, stop = "5 kilometres"})
+  check.fails("schedule.cubic: needs to", schedule.cubic, {})
+end
+
 return T

@@ -448,10 +448,18 @@ function T.bad_settings_are_refused()
   local function attach(cfg) return supermask.new(cfg):attach(model) end
   check.fails('freeze: "1.weight" matches nothing; did you mean "0.weight"', attach,
               {target = 0.5, freeze = {"1.weight"}})
-  check.fails("all masks are frozen", attach, {target = 0.5, freeze = {"re:."}})
+  check.fails("everything is frozen", attach, {target = 0.5, freeze = {"re:."}})
   check.fails("no weight that pruning may touch", function() supermask.new({target = 0.5}):attach(Relu()) end)
   check.equal(model.chain[1].weight.mask, nil) -- nothing was attached
   model:close()
+end
+
+function T.a_layer_with_less_than_a_thousandth_left_has_collapsed()
+  local function collapsed(size, kept, masked)
+    return #stats.collapsed {{name = "x", size = size, kept = kept, masked = masked}} > 0
+  end
+  check.equal({collapsed(1000, 1, true), collapsed(1001, 1, true), collapsed(5, 0, true)}, {false, true, true})
+  check.equal(collapsed(1001, 0, false), false) -- pruning does not touch it
 end
 
 return T

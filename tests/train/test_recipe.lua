@@ -69,6 +69,17 @@ function T.overrides_are_numbers_words_lists_and_expressions()
   check.equal(resolve(SMALL:format('prune = {method = "supermask", target = 0.5}'), {"prune=false"}).prune, nil)
 end
 
+function T.a_method_has_the_settings_that_the_recipe_keeps_for_it()
+  local text = SMALL:format('methods = {supermask = {weight = 7, draw = "forward"}, snip = {batches = 3}}')
+  local cfg = resolve(text, {"prune.method=supermask", "prune.target=0.9", "prune.draw=step"})
+  check.equal({cfg.prune.weight, cfg.prune.draw, cfg.prune.batches}, {7, "step", nil})
+  check.equal(resolve(text, {"prune.method=snip", "prune.target=0.9"}).prune.batches, 3)
+  check.equal(resolve(text).prune, nil)
+  check.fails('there is no "snap"', resolve, SMALL:format("methods = {snap = {}}"), {"prune.method=snip"})
+  check.fails('unknown key "wieght"; did you mean "weight"', resolve,
+    SMALL:format("methods = {supermask = {wieght = 1}}"), {"prune.method=supermask", "prune.target=0.9"})
+end
+
 function T.a_wrong_override_is_quoted()
   local text = SMALL:format("")
   check.fails("r.lua: seed: an override is written key=value", resolve, text, {"seed"})

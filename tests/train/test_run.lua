@@ -2,44 +2,13 @@
 local lac = require "lac"
 local check = require "check"
 local files = require "files"
+local runs = require "runs"
 local toy = require "toy"
 
 local T = {}
 
 local function lacuna(arguments, before)
   return check.run(arguments, before)
-end
-
--- Whether two model files hold the same bits in every tensor, those of the training state included.
-local function check_same_model(one, two)
-  local a <close> = lac.hdf5.open(one)
-  local b <close> = lac.hdf5.open(two)
-  check.equal(a:names(), b:names())
-  local count = 0
-  for _, name in ipairs(a:names()) do
-    if not name:find("^/?config") and not name:find("^/?vocab") and not name:find("tree$") then
-      local scope <close> = lac.scope()
-      local x, y = a:read(name), b:read(name)
-      check.equal(x:shape(), y:shape())
-      check.equal(x:totable(), y:totable())
-      count = count + 1
-    end
-  end
-  check.yes(count > 0, "no tensor was compared")
-end
-
-local function lines_without_times(path)
-  return (files.read(path):gsub('"time": %d+', ""))
-end
-
-local function check_same_run(one, two)
-  for _, name in ipairs {"last.h5", "best.h5", "best_sparse.h5"} do
-    check.equal(files.exists(one .. "/" .. name), files.exists(two .. "/" .. name))
-    if files.exists(one .. "/" .. name) then check_same_model(one .. "/" .. name, two .. "/" .. name) end
-  end
-  check.equal(lines_without_times(one .. "/log.jsonl"), lines_without_times(two .. "/log.jsonl"))
-  check.equal(files.read(one .. "/val_beam_1/scores.csv"), files.read(two .. "/val_beam_1/scores.csv"))
-  check.equal(files.read(one .. "/result.json"), files.read(two .. "/result.json"))
 end
 
 function T.a_run_leaves_a_folder_that_explains_itself()
@@ -51,7 +20,8 @@ function T.a_run_leaves_a_folder_that_explains_itself()
     check.yes(text:find("\n100 %% [^\n]* loss [%d.]+  sparsity %d+%.%d%d %%\n"), text)
     check.yes(text:find("\nstep 40: BLEU%-4 [%d.]+, ROUGE%-L [%d.]+, CIDEr [%d.]+, sparsity %d+%.%d%d %%"), text)
     for _, name in ipairs {"recipe.lua", "base.lua", "config.json", "device.json", "log.jsonl", "result.json",
-                           "sparsity.csv", "last.h5", "events.out.tfevents.lacuna", "val_beam_1/scores.csv",
+                           "sparsity.csv", "layers.csv", "last.h5", "events.out.tfevents.lacuna",
+                           "val_beam_1/scores.csv",
                            "best.h5", "best_sparse.h5", "val_beam_1/caption_00000040.json", "test_beam_1/scores.csv"} do
       check.yes(files.exists(folder .. "/run/" .. name), name .. " is missing")
     end
@@ -78,9 +48,10 @@ function T.the_same_recipe_twice_gives_the_same_models()
     for _, name in ipairs {"one", "two"} do
       check.equal(lacuna(("run --out %s/%s %s"):format(folder, name, path)), 0)
     end
-    check_same_run(folder .. "/one", folder .. "/two")
+    runs.check_same(folder .. "/one", folder .. "/two")
     check.equal(lacuna(("run --out %s/three %s seed=4"):format(folder, path)), 0)
-    check.yes(lines_without_times(folder .. "/one/log.jsonl") ~= lines_without_times(folder .. "/three/log.jsonl"))
+    check.yes(runs.lines_without_times(folder .. "/one/log.jsonl") ~=
+      runs.lines_without_times(folder .. "/three/log.jsonl"))
   end)
 end
 
@@ -99,7 +70,7 @@ local function kill_and_resume(folder, path, whole, before, n)
   local text
   status, text = lacuna(again)
   check.yes(status == 0, text)
-  check_same_run(whole, run)
+  runs.check_same(whole, run)
   os.execute("rm -rf " .. run)
   return true
 end
@@ -141,7 +112,7 @@ function T.ctrl_c_saves_and_resume_goes_on()
     check.yes(text:find("stopped and saved; lacuna resume .*/run goes on"), text)
     check.equal(files.exists(folder .. "/run/result.json"), false)
     check.equal(lacuna("resume " .. folder .. "/run"), 0)
-    check_same_run(folder .. "/whole", folder .. "/run")
+    runs.check_same(folder .. "/whole", folder .. "/run")
   end)
 end
 
@@ -255,6 +226,27 @@ function T.a_model_that_prunes_nothing_is_said_to()
     check.equal(status, 0)
     check.yes(text:find("no evaluation found the sparsity within 5 %%"), text)
     check.yes(files.exists(folder .. "/run/last_sparse.h5"))
+  end)
+end
+
+function T.a_layer_that_collapses_is_named_once()
+  files.with_folder(function(folder)
+    local status, text = lacuna(("run --out %s/run %s stages.1.epochs=4 prune.target=0.99 prune.weight=500 "
+      .. "prune.lr=3000"):format(folder, toy.pruning(folder)))
+    check.equal(status, 0)
+    local warning = "warning: the layer ctx2att%.weight has collapsed, 0 of its 72 weights are left\n"
+    check.equal(select(2, text:gsub("step 10: " .. warning, "")), 1)
+    check.equal(select(2, text:gsub(warning, "")), 1)
+    check.yes(text:find("\nstep 20: BLEU"), "it was not evaluated again")
+    local named = {}
+    for line in files.read(folder .. "/run/log.jsonl"):gmatch("[^\n]+") do
+      local record = lac.json.decode(line)
+      if record.collapsed then
+        check.equal(named[record.collapsed], nil)
+        named[record.collapsed] = record
+      end
+    end
+    check.equal({named["ctx2att.weight"].step, named["ctx2att.weight"].kept, named["ctx2att.weight"].size}, {10, 0, 72})
   end)
 end
 

@@ -73,7 +73,7 @@ function T.masks_come_back_with_their_kind_and_settings()
     local model = pruned_model()
     local list = model:parameters()
     local rng = lac.rng(8)
-    local fixed, trained
+    local fixed, trained, soft
     for _, p in ipairs(list) do
       if p.param.maskable and not fixed then
         fixed = p
@@ -83,6 +83,9 @@ function T.masks_come_back_with_their_kind_and_settings()
         trained = p
         p.param:set_mask {kind = "trained", tensor = rng:normal(p.param.shape, 0, 3),
                           cfg = {draw = "forward", bypass = true}}
+      elseif p.param.maskable and not soft then
+        soft = p
+        p.param:set_mask {kind = "soft", tensor = lac.tensor {-3.25}}
       end
     end
     local loaded = round_trip(folder, model, "masked")
@@ -99,7 +102,7 @@ function T.masks_come_back_with_their_kind_and_settings()
         check.yes(got.tensor:tobytes() == want.tensor:tobytes(), p.name)
       end
     end
-    check.equal(masks, 2)
+    check.equal(masks, 3)
     close(model, loaded)
   end)
 end

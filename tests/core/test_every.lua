@@ -1,5 +1,5 @@
 local check = require "check"
-local every = require "train.every"
+local every = require "core.every"
 
 local T = {}
 

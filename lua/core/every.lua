@@ -1,5 +1,5 @@
 --- How often: "6000 steps", "1 epoch", "10 %", "5 minutes", or a number of steps.
--- @module train.every
+-- @module core.every
 local suggest = require "core.suggest"
 
 local every = {}

@@ -1,0 +1,76 @@
+--- Weights go before training, without data, by how much of a flow through the network they carry.
+--
+-- All weights are taken as |w|, all features as ones, and R is the sum of the outputs; a weight is worth |w dR/dw|.
+-- A hundred times the network is looked at and the smallest go, each time the same share of those left, so that no
+-- layer is emptied while others are full. Weights and mode are put back bit for bit.
+--
+-- For layers of weights and ReLU this is exact: Tanaka, Kunin, Yamins and Ganguli 2020, "Pruning neural networks
+-- without any data by iteratively conserving synaptic flow", equation 3 and algorithm 1. Biases are left out, as they
+-- bring a flow of their own. What else a captioning model has is only approximate, since R is no product of weights
+-- there:
+--
+-- * Gates and tanh would stand still at such inputs. So every tensor is divided by what one output sums on average,
+--   which takes nothing from the order of the scores of plain layers: each path has each tensor's factor once.
+-- * Words cannot be ones: every word of the vocabulary begins a caption of three words, those after it follow it.
+-- * Attention cannot tell equal regions apart, and its weights would carry nothing: region r is ones over r.
+-- @module prune.synflow
+local lac = require "lac"
+
+local STEPS = 3 -- words of a caption: recurrent weights see a state from the second on
+local OUTPUTS = 10000000 -- at once
+
+-- The value of every parameter as the flow sees it.
+local function linearise(model)
+  for _, p in ipairs(model:parameters()) do
+    local param = p.param
+    if param.maskable then
+      local mean = lac.map("fabs(w)", {w = param:tensor()}):mean()
+      lac.map("c > 0 ? fabs(w) / c : 0", {w = param.value, c = mean:scale(param.fan)}, param.value)
+    else
+      param.value:fill(0)
+    end
+  end
+end
+
+-- One image of ones, and captions that begin with the words first .. last (from 0).
+local function ones(like, vocab, first, last)
+  local words = {}
+  for t = 1, STEPS do
+    words[t] = {}
+    for word = first, last do words[t][word - first + 1] = (word + t - 1) % vocab end
+  end
+  local regions, far = like.att:shape(2), {}
+  for r = 1, regions do far[r] = 1 / r end
+  return {
+    fc = lac.zeros({1, like.fc:shape(2)}):fill(1), words = lac.tensor(words, "i32"),
+    att = lac.zeros({1, regions, like.att:shape(3)}):fill(1) * lac.tensor(far):reshape(1, regions, 1),
+  }
+end
+
+-- Gradients of R stay on the parameters.
+local function flow(model, like, vocab)
+  local many = math.max(1, OUTPUTS // (STEPS * vocab))
+  for first = 0, vocab - 1, many do
+    local tape <close> = lac.tape()
+    tape:backward(model:forward(ones(like, vocab, first, math.min(vocab, first + many) - 1)):sum())
+  end
+end
+
+local function measure(pruner, run)
+  local scope <close> = lac.scope()
+  local model, start = pruner.model, {}
+  local training, rng = model.training, model.rng
+  for i, p in ipairs(model:parameters()) do start[i] = p.param.value:clone() end
+  model:eval()
+  model:zero_grad()
+  linearise(model)
+  flow(model, run.batch(1), run.vocab)
+  for _, part in ipairs(pruner.active) do
+    lac.map("fabs(w * g)", {w = part.param.value, g = pruner:value_of(part, "g")}, part.s)
+  end
+  model:zero_grad()
+  for i, p in ipairs(model:parameters()) do p.param.value:copy(start[i]) end
+  if training then model:train(rng) end
+end
+
+return require "prune.preset" ("prune.synflow", {score = "s", iterations = 100}, {measure = measure})

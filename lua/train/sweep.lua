@@ -1,0 +1,171 @@
+--- The runs of a grid, one after the other, each in a folder of its own below one folder.
+--
+-- What is done is seen from the folders alone: a point with a result.json is finished, one with a config.json is
+-- resumed, any other is started. A point whose folder another process holds is left to it and looked at again
+-- later, so that several processes with one folder share the work. A run that fails leaves its sentence in
+-- failed.txt and the others go on; the next sweep tries it again.
+-- @module train.sweep
+local lac = require "lac"
+local class = require "core.class"
+local Folder = require "train.folder"
+local Run = require "train.run"
+local plan = require "train.plan"
+local recipe = require "train.recipe"
+
+local Sweep = class("Sweep")
+
+local PAUSE = 5 -- seconds between looks at what other processes hold
+local HELD = "is held by another process" -- how lac.files.lock says it
+
+--- @tparam table cfg points (from train.grid); sources of the recipe; how, as for recipe.resolve; host = function ->
+-- a new host for train.run; stop() -> whether the user asked to end; sleep(seconds); say(text); finished(point), called
+-- after every run that this process has finished
+function Sweep:init(cfg)
+  for key, value in pairs(cfg) do self[key] = value end
+  self.state, self.failures = {}, {} -- by the name of the point
+end
+
+local function how_with(how, words)
+  local out = {}
+  for key, value in pairs(how) do out[key] = value end
+  out.overrides = table.move(words, 1, #words, 1, {})
+  return out
+end
+
+-- Looking --------------------------------------------------------------------------------------------
+
+local function is_held(folder)
+  local good, lock = pcall(lac.files.lock, folder:at "lock")
+  if good then lock:close() end
+  return not good and lock:find(HELD, 1, true) ~= nil
+end
+
+local function one_line(text)
+  return (text:gsub("%s*\n%s*", " "):gsub("%s+$", ""))
+end
+
+--- What has become of a point.
+-- @treturn string "done", "running" (another process holds it), "failed", "begun" or "new"
+-- @treturn ?string why it failed
+function Sweep.look(point)
+  local folder = Folder(point.path)
+  if folder:has "result.json" then return "done" end
+  if folder:has "lock" and is_held(folder) then return "running" end
+  if folder:has "failed.txt" then return "failed", one_line(folder:read "failed.txt") end
+  return folder:has "config.json" and "begun" or "new"
+end
+
+local MOVES = {["prune.start"] = true, ["data.path"] = true} -- may lie elsewhere by now
+
+--- Raise where a folder holds a run of other settings than the point's: the recipe was changed since.
+function Sweep:check_same(point)
+  local folder = Folder(point.path)
+  if not folder:has "config.json" then return end
+  local good, kept = pcall(function()
+    local texts = recipe.again(folder:recipe_texts(), self.how.compile)
+    return recipe.resolve(texts, how_with(self.how, folder:overrides()))
+  end)
+  if not good then return end -- a result stays one; resuming says what is wrong
+  local now = recipe.resolve(self.sources, how_with(self.how, point.overrides))
+  for _, row in ipairs(plan.diff(kept, now)) do
+    if not MOVES[row.key] then
+      error(("%s was run with %s = %s, and the recipe now says %s; choose another --out, or remove that folder"):format(
+        point.path, row.key, row.a, row.b), 0)
+    end
+  end
+end
+
+-- Running --------------------------------------------------------------------------------------------
+
+-- Run a point to its end; false when stopped.
+function Sweep:train(point)
+  local folder = Folder(point.path)
+  local how, host = how_with(self.how, point.overrides), self.host()
+  local run
+  if folder:has "config.json" then
+    how.overrides = {}
+    run = Run.resume(point.path, how, host)
+    if not run then return true end
+  else
+    run = Run.start(point.path, self.sources, how, host)
+  end
+  os.remove(folder:at "failed.txt")
+  local good, result = pcall(run.go, run)
+  if not good then host.progress:finish() end
+  run:close()
+  if not good then error(result, 0) end
+  return result ~= nil
+end
+
+function Sweep:fail(point, message)
+  message = one_line(tostring(message):gsub("^%[lacuna%]/[^:]+:%d+: ", ""))
+  self.state[point.name] = "failed"
+  table.insert(self.failures, {point = point, message = message})
+  self.say(("%s failed: %s"):format(point.name, message))
+  pcall(function() -- a full disk may be what made it fail
+    lac.files.make_folder(point.path)
+    Folder(point.path):write("failed.txt", message .. "\n")
+  end)
+  collectgarbage() -- what a run that was not even built has left on the device, its lock too
+  collectgarbage()
+end
+
+-- Do what can be done for a point now; whether it is settled.
+function Sweep:try(point, number)
+  local state = Sweep.look(point)
+  if state == "running" then return false end
+  if state ~= "done" then
+    local needed = point.needs and self.state[point.needs]
+    if point.needs and not needed then return false end
+    if needed == "failed" then
+      self:fail(point, ("%s, the run that it starts from, failed"):format(point.needs))
+      return true
+    end
+    self.say(("run %d of %d: %s%s"):format(number, #self.points, point.name, state == "begun" and ", goes on" or ""))
+    local good, finished = pcall(self.train, self, point)
+    if not good and tostring(finished):find(HELD, 1, true) then return false end -- it was quicker
+    if not good then
+      self:fail(point, finished)
+      return true
+    end
+    if not finished then return nil end
+    self.finished(point)
+  end
+  self.state[point.name] = "done"
+  return true
+end
+
+-- One look at every open point; those that are still open, nil when stopped.
+function Sweep:round(open)
+  local left = {}
+  for _, item in ipairs(open) do
+    if self.stop() then return nil end
+    local settled = self:try(item.point, item.number)
+    if settled == nil then return nil end
+    if not settled then left[#left + 1] = item end
+  end
+  return left
+end
+
+--- Run all.
+-- @treturn boolean false when stopped; the run of that moment is saved
+function Sweep:go()
+  local open, told = {}, false
+  for i, point in ipairs(self.points) do open[i] = {point = point, number = i} end
+  while #open > 0 do
+    local left = self:round(open)
+    if not left then return false end
+    if #left == #open then
+      if not told then
+        self.say(("waiting for other processes, which hold %s%s"):format(left[1].point.name,
+          #left > 1 and (", and %d runs more to look at"):format(#left - 1) or ""))
+      end
+      told = true
+      self.sleep(PAUSE)
+    end
+    open = left
+  end
+  return true
+end
+
+return Sweep

@@ -1,0 +1,219 @@
+--- Pruning by scores against the published program's masks, and what can be wrong with its settings.
+local lac = require "lac"
+local check = require "check"
+local golden = require "golden"
+local Module = require "nn.module"
+local Param = require "nn.param"
+
+local T = {}
+
+local function method(name, cfg)
+  return require("prune." .. name).new(cfg)
+end
+
+-- A model of bare weights: name -> tensor, in the order of the names.
+local function bare(weights)
+  local model, names = Module(), {}
+  for name in pairs(weights) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local param = model:add_param(name, Param(weights[name]:shape(), nil, {maskable = true}))
+    param:set(weights[name]:clone())
+  end
+  return model
+end
+
+-- What a run offers a method, without training behind it.
+local function view(more)
+  local run = {steps = 100, epoch_steps = 10, rng = lac.rng(1), gradient = function() end}
+  for key, value in pairs(more or {}) do run[key] = value end
+  return run
+end
+
+local function check_masks(model, file, group)
+  local wanted = golden.group(file, group)
+  check.yes(next(wanted), "the file holds no " .. group)
+  for _, p in ipairs(model:parameters()) do
+    if p.param.mask then
+      check.equal(p.param.mask.values:totable(), wanted[p.name]:to_f32():totable())
+    end
+  end
+end
+
+local SCOPES = {mag_blind = "global", mag_uniform = "layer", mag_dist = "normalised"}
+
+function T.one_shot_magnitude_gives_the_published_masks()
+  local file <close> = golden.open "prune_magnitude.h5"
+  for name, kind in pairs(SCOPES) do
+    for _, sparsity in ipairs {0.5, 0.8, 0.95, 0.975} do
+      local model = bare(golden.group(file, "weights"))
+      local pruner = method("magnitude", {target = sparsity, scope = kind, rounds = 0})
+      pruner:attach(model)
+      pruner:begin(view())
+      check_masks(model, file, ("%s/%g"):format(name, sparsity))
+    end
+  end
+end
+
+function T.frozen_tensors_stay_whole_and_take_no_part()
+  local file <close> = golden.open "prune_magnitude.h5"
+  for _, kind in ipairs {"blind", "uniform"} do
+    local model = bare(golden.group(file, "weights"))
+    local scope = SCOPES["mag_" .. kind]
+    local pruner = method("magnitude", {target = 0.8, scope = scope, rounds = 0, of = "active", freeze = {"layer2.*"}})
+    pruner:attach(model)
+    pruner:begin(view())
+    check_masks(model, file, ("mag_%s_freeze_layer2/0.8"):format(kind))
+    check.equal(model:parameters()[3].param.mask, nil)
+  end
+end
+
+function T.gradual_pruning_follows_the_published_cubic()
+  local file <close> = golden.open "prune_gradual.h5"
+  local steps, config = file:read("steps"):totable(), golden.group(file, "config")
+  local function setting(name) return config[name]:totable()[1] end
+  for name, kind in pairs {mag_grad_blind = "global", mag_grad_uniform = "layer"} do
+    local model = bare(golden.group(file, "weights"))
+    local first, period = setting "start_step", setting "prune_frequency"
+    local pruner = method("gradual", {
+      target = 0.95, scope = kind, least = 0, first = first .. " steps", every = period,
+      last = first + period * setting "prune_steps"})
+    pruner:attach(model)
+    local targets, updated = file:read(name .. "/target_at_step"):totable(), file:read(name .. "/updated"):totable()
+    for i, step in ipairs(steps) do
+      local at = {step = step, steps = 1000, epoch = 0, epoch_steps = 100}
+      check.equal(pruner:due(at), updated[i] == 1)
+      check.close(pruner:forecast {step = step, steps = 1000, epoch = 0, epoch_steps = 100, stage = 1}.target,
+                  targets[i], 1e-7)
+      pruner:prepare(at)
+      pruner:before_step(model, at)
+      pruner:update(model, at)
+      if updated[i] == 1 then check_masks(model, file, ("%s/step%d"):format(name, step)) end
+    end
+  end
+end
+
+function T.the_default_times_of_gradual_pruning_are_the_published_ones()
+  local file <close> = golden.open "prune_gradual.h5"
+  local group = golden.group(file, "training_schedule")
+  for key, x in pairs(group) do group[key] = x:totable() end
+  for i, steps in ipairs(group.max_step) do
+    local pruner = method("gradual", {target = 0.9, least = 0})
+    local grid = pruner.timing:grid {step = 1, steps = steps, epoch_steps = steps / group.max_epochs[i]}
+    check.equal(grid.first, group.start_step[i])
+    check.equal(grid.last, group.start_step[i] + 1000 * group.prune_steps[i])
+  end
+end
+
+local LOTTERIES = {lottery_mag_blind = "global", lottery_mag_uniform = "layer", lottery_mag_dist = "normalised"}
+
+-- Another run as a method sees it: trained weights, maybe masks, and first weights.
+local function other_run(file, trained, masks)
+  return function(_, name)
+    return {values = golden.group(file, name == "init.h5" and "initial" or trained), masks = masks or {}}
+  end
+end
+
+function T.a_lottery_ticket_has_the_masks_of_trained_weights_and_the_first_weights()
+  local file <close> = golden.open "prune_lottery.h5"
+  local initial = golden.group(file, "initial")
+  for name, kind in pairs(LOTTERIES) do
+    for _, sparsity in ipairs {0.8, 0.95} do
+      local model = bare(golden.group(file, "trained"))
+      local pruner = method("lottery", {target = sparsity, scope = kind, start = "dense"})
+      pruner:attach(model)
+      pruner:begin(view {start = other_run(file, "trained")})
+      check_masks(model, file, ("%s/%g/mask"):format(name, sparsity))
+      local effective = golden.group(file, ("%s/%g/effective"):format(name, sparsity))
+      for _, p in ipairs(model:parameters()) do
+        check.equal(p.param.value:tobytes(), initial[p.name]:tobytes())
+        check.equal(p.param:pruned():totable(), (effective[p.name] + 0):totable())
+      end
+    end
+  end
+end
+
+function T.a_ticket_from_a_gradual_run_keeps_its_masks()
+  local file <close> = golden.open "prune_lottery.h5"
+  local masks, initial = golden.group(file, "lottery_mask_freeze/mask"), golden.group(file, "initial")
+  for name, mask in pairs(masks) do masks[name] = mask:to_f32() end
+  local model = bare(golden.group(file, "trained"))
+  local pruner = method("lottery_gradual", {target = 0.9, start = "gradual"})
+  pruner:attach(model)
+  pruner:begin(view {start = other_run(file, "trained", masks)})
+  check_masks(model, file, "lottery_mask_freeze/mask")
+  for _, p in ipairs(model:parameters()) do check.equal(p.param.value:tobytes(), initial[p.name]:tobytes()) end
+end
+
+function T.snip_with_the_published_sign_gives_the_published_masks()
+  local file <close> = golden.open "prune_snip.h5"
+  for _, sign in ipairs {"positive", "negative"} do
+    for _, sparsity in ipairs {0.8, 0.95} do
+      local function sub(name) return sign .. "_sum/" .. name end
+      local inner = setmetatable({
+        read = function(_, name) return file:read(sub(name)) end,
+        has = function(_, name) return file:has(sub(name)) end,
+        names = function()
+          local list = {}
+          for _, name in ipairs(file:names()) do
+            local rest = name:match("^/?" .. sign .. "_sum/(.+)$")
+            if rest then list[#list + 1] = rest end
+          end
+          return list
+        end}, {})
+      local model = golden.updown(inner)
+      local batch = golden.batch(inner)
+      local targets, weights = golden.targets(inner, batch)
+      local pruner = method("snip_signed", {target = sparsity})
+      pruner:attach(model)
+      pruner:begin(view {gradient = function()
+        local tape <close> = lac.tape()
+        tape:backward(lac.xent(model:forward(batch), targets, weights))
+      end})
+      check_masks(model, inner, ("mask/%g"):format(sparsity))
+      local saliency = golden.group(inner, "saliency")
+      for _, part in ipairs(pruner.active) do
+        check.close(part.s, saliency[part.name], 1e-6, 1e-4)
+      end
+    end
+  end
+end
+
+-- Settings -------------------------------------------------------------------------------------------
+
+local function refuses(name, cfg, pattern)
+  check.fails(pattern, method, name, cfg)
+end
+
+function T.settings_that_make_no_sense_are_refused_before_anything_is_built()
+  refuses("score", {target = 0.9, score = "fabs(q)"}, 'in the expression "fabs%(q%)" there is no name q')
+  refuses("score", {target = 0.9, score = "fabs(w"}, '"fabs%(w"')
+  refuses("score", {target = 1}, "target must be in %[0, 1%), got 1")
+  refuses("score", {}, "target must be given")
+  refuses("score", {target = 0.9, scope = "gobal"}, 'no scope "gobal"; did you mean "global"')
+  refuses("score", {target = 0.5, layout = "2:4:8"}, 'expected "weights", N:M')
+  refuses("score", {target = 0.6, layout = "2:4"}, 'layout "2:4" makes a share of 0.5 zeros; leave target out')
+  refuses("score", {target = 0.9, every = "3 minutes"}, "counted in steps, epochs or %%, not in minutes")
+  refuses("score", {target = function() return 0.5 end}, "a target that is a function needs every")
+  refuses("lottery", {target = 0.9, rewind = "first"}, 'rewind must be "init" or a number of steps, got first')
+  refuses("freeze", {}, "start must be given")
+  refuses("score", {target = 0.9, gate = {tolerance = 2}}, "tolerance must be between 0 and 1, got 2")
+end
+
+local function small()
+  return bare {a = lac.tensor {{1, 2, 3, 4}, {5, 6, 7, 8}}, b = lac.tensor {{1, 2, 3}}}
+end
+
+function T.settings_that_do_not_fit_the_model_are_refused_by_name()
+  local function attach(cfg)
+    return function() method("score", cfg):attach(small()) end
+  end
+  check.fails('freeze: "c%*" matches nothing', attach {target = 0.5, freeze = {"c*"}})
+  check.fails('scope: "c%*" matches nothing', attach {scope = {["c*"] = 0.5}})
+  check.fails("the rows of b have 3 weights, which is no multiple of 4", attach {layout = "2:4"})
+  check.fails("b is %[1, 3%], which does not divide into blocks of 2x2", attach {target = 0.5, layout = "2x2"})
+  check.fails("a target of 90 %% cannot be reached: the frozen tensors hold 27.27 %% of the weights, so at most "
+    .. "72.73 %% can go", attach {target = 0.9, freeze = {"b"}})
+end
+
+return T
