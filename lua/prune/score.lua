@@ -54,11 +54,23 @@ function Score:init(cfg, kind)
   self.score = Criterion(cfg.score, name .. ".score")
   self.accumulate = cfg.accumulate and Criterion(cfg.accumulate, name .. ".accumulate")
   self.regrow = cfg.regrow and Criterion(cfg.regrow, name .. ".regrow")
+  self:check_names()
   self.gate = cfg.gate and Gate(cfg.gate, cfg.target, name)
   self.timing = Timing({target = cfg.target or 1, first = cfg.first, last = cfg.last, every = cfg.every,
                         least = cfg.least, initial = cfg.initial, power = cfg.power, constant = self.regrow ~= nil,
                         progress = cfg.target == nil}, name)
   self.round, self.moment = 0, 0
+end
+
+-- Whether what expressions look at will be there.
+function Score:check_names()
+  local adds_up = self.accumulate or self.kind.measure
+  for _, rule in ipairs {self.score, self.regrow} do
+    if rule.names and not adds_up and (rule.names.s or rule.names.total) then
+      blame(('%s looks at s, so accumulate must say what s becomes at every step, as in accumulate = "s - w * g"')
+        :format(rule.place))
+    end
+  end
 end
 
 -- Parts ------------------------------------------------------------------------------------------------
@@ -138,17 +150,12 @@ function Score:value_of(part, name)
   local w = part.param.value
   if name == "w" then return w end
   if name == "m" then return part.param.mask.values end
-  if name == "s" then
-    if not part.s then error(self.name .. ": s needs accumulate, what it becomes at every step", 0) end
-    return part.s
-  end
+  if name == "s" then return part.s end
   if name == "g" then return w:grad() or lac.zeros(part.shape) end
   if name == "u" then return self.rng:fork(part.name):uniform(part.shape) end
   if name == "w0" then return part.w0 end
   if name == "v" then
-    local v = self.optimiser and self.optimiser:slots_of(part.name).v
-    if not v then error(self.name .. ": v is Adam's second moment; this optimiser has none", 0) end
-    return v
+    return self.optimiser:slots_of(part.name).v
   end
   if name == "total" then return self:total() end
   local mean, std = lac.moments(w)
@@ -376,6 +383,16 @@ function Score:remember_first_weights(run)
   for _, part in ipairs(self.active) do part.w0:copy(values and values[part.name] or part.param.value) end
 end
 
+-- Whether the optimiser has what expressions call v.
+function Score:check_moment()
+  for _, rule in ipairs {self.score, self.accumulate or self.score, self.regrow} do
+    if rule.names and rule.names.v and not self.optimiser:slots_of(self.active[1].name).v then
+      blame(("%s looks at v, Adam's second moment, which %s does not have"):format(rule.place,
+        self.optimiser.rule.name))
+    end
+  end
+end
+
 --- Before the first step of a run: what happens ahead of training.
 -- @tparam table run model, optimiser, steps, epoch_steps, rng; start(folder, name) -> {values, masks} of a file of the
 -- run there (its best model without a name); gradient(i): gradients of the i-th training batch are added
@@ -384,6 +401,7 @@ function Score:begin(run)
   self.optimiser = run.optimiser
   local at = {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
   self.timing:check(at)
+  self:check_moment()
   if not cfg.start and math.type(cfg.rewind) and cfg.rewind > run.steps then
     blame(("%s: rewind is step %d, but training ends after %d"):format(self.name, cfg.rewind, run.steps))
   end

@@ -188,6 +188,7 @@ end
 function T.settings_that_make_no_sense_are_refused_before_anything_is_built()
   refuses("score", {target = 0.9, score = "fabs(q)"}, 'in the expression "fabs%(q%)" there is no name q')
   refuses("score", {target = 0.9, score = "fabs(w"}, '"fabs%(w"')
+  refuses("score", {target = 0.9, score = "s"}, "prune.score.score looks at s, so accumulate must say")
   refuses("score", {target = 1}, "target must be in %[0, 1%), got 1")
   refuses("score", {}, "target must be given")
   refuses("score", {target = 0.9, scope = "gobal"}, 'no scope "gobal"; did you mean "global"')
@@ -198,6 +199,15 @@ function T.settings_that_make_no_sense_are_refused_before_anything_is_built()
   refuses("lottery", {target = 0.9, rewind = "first"}, 'rewind must be "init" or a number of steps, got first')
   refuses("freeze", {}, "start must be given")
   refuses("score", {target = 0.9, gate = {tolerance = 2}}, "tolerance must be between 0 and 1, got 2")
+end
+
+function T.a_score_by_the_second_moment_needs_an_optimiser_that_has_one()
+  local model = bare {a = lac.tensor {{1, 2}}}
+  local pruner = method("score", {target = 0.5, score = "w * w * v"})
+  pruner:attach(model)
+  local sgd = require("optim.sgd").new(model:parameters(), {})
+  check.fails("prune.score.score looks at v, Adam's second moment, which optim.sgd does not have", pruner.begin, pruner,
+    view {optimiser = sgd})
 end
 
 local function small()
