@@ -31,6 +31,7 @@ local Criterion = require "prune.criterion"
 local Gate = require "prune.gate"
 local Timing = require "prune.timing"
 local layout = require "prune.layout"
+local memory = require "prune.memory"
 local parts = require "prune.parts"
 local settings = require "prune.settings"
 local share_out = require "prune.scope"
@@ -120,17 +121,6 @@ local function any_uses(self, name)
   return false
 end
 
--- Room for what is remembered: made here, where no tape or scope takes the tensors along when it ends.
-local function make_room(self, model)
-  for _, part in ipairs(self.active) do
-    if self.accumulate or self.kind.measure then part.s = lac.zeros(part.shape) end
-    if any_uses(self, "w0") then part.w0 = lac.zeros(part.shape) end
-  end
-  if not self.cfg.rewind or self.cfg.start then return end
-  self.saved = {}
-  for _, p in ipairs(model:parameters()) do self.saved[p.name] = lac.zeros(p.param.shape) end
-end
-
 --- Give every maskable parameter that is not frozen a mask of ones.
 -- @tparam nn.Module model
 function Score:attach(model)
@@ -141,7 +131,8 @@ function Score:attach(model)
   for _, part in ipairs(self.active) do
     part.param:set_mask(lac.zeros(part.shape):fill(1))
   end
-  make_room(self, model)
+  memory.make(self, {s = self.accumulate or self.kind.measure, w0 = any_uses(self, "w0"),
+                     saved = self.cfg.rewind and not self.cfg.start}, model)
   self.model = model
 end
 
@@ -278,36 +269,10 @@ end
 
 -- Before training ----------------------------------------------------------------------------------------
 
-local function copy_values(model, values)
-  for _, p in ipairs(model:parameters()) do p.param.value:copy(values[p.name]) end
-end
-
-local function save_values(model, saved)
-  for _, p in ipairs(model:parameters()) do saved[p.name]:copy(p.param.value) end
-end
-
-local function shape_text(shape)
-  return shape and ("[%s]"):format(table.concat(shape, ", ")) or "missing"
-end
-
--- A model file of the run to start from: values and masks, of the current scope.
-function Score:find(run, name)
-  local found = run.start(self.cfg.start, name)
-  for _, p in ipairs(self.model:parameters()) do
-    local x = found.values[p.name]
-    local there, here = shape_text(x and x:shape()), shape_text(p.param.shape)
-    if there ~= here then
-      error(("%s.start: the model in %s is another one: %s is %s there and %s here"):format(self.name, self.cfg.start,
-        p.name, there, here), 0)
-    end
-  end
-  return found
-end
-
 -- Take over the weights of another run, and its masks where they are to be kept.
 function Score:begin_with(run)
-  local found = self:find(run)
-  copy_values(self.model, found.values)
+  local found = memory.find(self, run)
+  memory.restore(self.model, found.values)
   if self.cfg.masks == "start" then
     local any = false
     for _, part in ipairs(self.active) do
@@ -367,19 +332,19 @@ function Score:rewind_values(run)
   local at = self.cfg.rewind
   if not at then return nil end
   if self.saved then return self.saved end
-  return self:find(run, at == "init" and "init.h5" or ("step_%d.h5"):format(at)).values
+  return memory.find(self, run, at == "init" and "init.h5" or ("step_%d.h5"):format(at)).values
 end
 
 function Score:go_back(run)
   local scope <close> = lac.scope()
   local values = self:rewind_values(run)
-  if values then copy_values(self.model, values) end
+  if values then memory.restore(self.model, values) end
 end
 
 -- With `start` these are the ones that the run there began with.
 function Score:remember_first_weights(run)
   local scope <close> = lac.scope()
-  local values = self.cfg.start and self:find(run, "init.h5").values
+  local values = self.cfg.start and memory.find(self, run, "init.h5").values
   for _, part in ipairs(self.active) do part.w0:copy(values and values[part.name] or part.param.value) end
 end
 
@@ -418,7 +383,7 @@ function Score:begin(run)
       self:prune_before(run, self.timing:target(at))
     end
   end
-  if cfg.start then self:go_back(run) elseif cfg.rewind then save_values(self.model, self.saved) end
+  if cfg.start then self:go_back(run) elseif cfg.rewind then memory.save(self.model, self.saved) end
 end
 
 -- With regrow the first masks are random.
@@ -498,7 +463,7 @@ end
 --- After the optimiser's step.
 function Score:update(model, at)
   if self.cfg.rewind == at.step and self.saved and self.round == 0 and (at.stage or 1) == 1 then
-    save_values(model, self.saved)
+    memory.save(model, self.saved)
   end
   if not self:due(at) or self.dense then return end
   self:change(at)
@@ -564,51 +529,23 @@ end
 
 --- What `load` takes, for a checkpoint; the tensors are the live ones.
 function Score:state()
-  local out = {masks = {}, s = {}, w0 = {}, saved = self.saved, round = self.round,
-               gate = self.gate and self.gate:state()}
-  for _, part in ipairs(self.active) do
-    out.masks[part.name], out.s[part.name], out.w0[part.name] = part.param.mask.values, part.s, part.w0
-  end
+  local out = memory.state(self)
+  out.round, out.gate = self.round, self.gate and self.gate:state()
   return out
-end
-
--- Pairs of live tensors and those of a state, checked.
-local function matched(self, state)
-  local pairs_of = {}
-  local function add(mine, theirs, what, name)
-    if not mine then return end
-    local got = shape_text(theirs and theirs:shape())
-    if got ~= shape_text(mine:shape()) then
-      error(("%s: the state's %s of %s is %s, not %s"):format(self.name, what, name, got, shape_text(mine:shape())), 4)
-    end
-    table.insert(pairs_of, {mine, theirs})
-  end
-  for _, part in ipairs(self.active) do
-    add(part.param.mask.values, state.masks[part.name], "mask", part.name)
-    add(part.s, state.s[part.name], "score", part.name)
-    add(part.w0, state.w0[part.name], "first weight", part.name)
-  end
-  for name, x in pairs(self.saved or {}) do add(x, state.saved and state.saved[name], "saved weight", name) end
-  return pairs_of
 end
 
 --- Take a state over, after attach; tensors are copied.
 -- @tparam table state
 -- @raise names what does not fit, before anything has changed
 function Score:load(state)
-  for _, pair in ipairs(matched(self, state)) do pair[1]:copy(pair[2]) end
+  memory.load(self, state)
   self.round = state.round
   if self.gate then self.gate:load(state.gate) end
 end
 
 --- Let the tensors go; the masks belong to the parameters.
 function Score:close()
-  for _, part in ipairs(self.active or {}) do
-    for _, key in ipairs {"s", "w0"} do
-      if part[key] then part[key]:close() end
-    end
-  end
-  for _, x in pairs(self.saved or {}) do x:close() end
+  memory.close(self)
 end
 
 --- @tparam table cfg see score.defaults
