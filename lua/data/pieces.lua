@@ -14,11 +14,11 @@ local tally = require "data.tally"
 
 local Pieces = class("Pieces")
 
-local MARK, UNK = tally.MARK, "<unk>"
+local MARK = tally.MARK
 local LARGEST = 3.4e38 -- of single precision
 
 --- The first pieces of every list.
-Pieces.SPECIALS = {"<pad>", UNK, "<bos>", "<eos>"}
+Pieces.SPECIALS = {"<pad>", "<unk>", "<bos>", "<eos>"}
 
 --- Ids of the special pieces, the same in every list.
 Pieces.pad, Pieces.unk, Pieces.bos, Pieces.eos = 0, 1, 2, 3
@@ -121,11 +121,10 @@ function Pieces:decode(ids)
   for _, id in ipairs(ids) do
     Pieces.check_id(id)
     if id ~= Pieces.pad and id ~= Pieces.bos and id ~= Pieces.eos then
-      found[#found + 1] = self:piece(id) or UNK
+      found[#found + 1] = self:piece(id) or self:piece(Pieces.unk)
     end
   end
-  local text = table.concat(found):gsub(MARK, " "):gsub("^ ", "")
-  return (text:gsub(UNK, " " .. UNK):gsub("^ ", ""))
+  return (table.concat(found):gsub(MARK, " "):gsub("^ ", ""))
 end
 
 --- The text of a SentencePiece .vocab file, a line per id, piece TAB score; but for words under a line that names

@@ -20,6 +20,13 @@ function Vocab:ids_of(text)
   return ids
 end
 
+--- As of any pieces, with a space before <unk>, which has no mark.
+-- @tparam table ids array of integers >= 0
+-- @treturn string
+function Vocab:decode(ids)
+  return (Pieces.decode(self, ids):gsub("<unk>", " %0"):gsub("^ ", ""))
+end
+
 local vocab = {pad = Vocab.pad, unk = Vocab.unk, bos = Vocab.bos, eos = Vocab.eos}
 
 --- From pieces and scores in the order of their ids.
