@@ -19,12 +19,13 @@ local caption = {
     .. "image). The image's name is the file's, or the dataset's.",
 }
 
+-- The best caption of each image, as ids.
 local function decode(model, images, options)
   local scope <close> = lac.scope()
   local seen = model:encode(features.batch(images))
-  if options.beam == 1 then return beam.greedy(model, seen, {length = options.length}) end
+  if options.width == 1 then return beam.greedy(model, seen, options) end
   local best = {}
-  for i, list in ipairs(beam.search(model, seen, {width = options.beam, length = options.length})) do
+  for i, list in ipairs(beam.search(model, seen, options)) do
     best[i] = list[1]
   end
   return best
@@ -43,7 +44,8 @@ function caption.run(args)
   if not found.vocab then
     error(args[1] .. ": there is no vocabulary in this model file; import it again with --vocab word.vocab", 0)
   end
-  local options = {beam = args.beam, length = args.length or found.config.decode.length}
+  local options = {width = args.beam, length = args.length or found.config.decode.length, bos = found.vocab.bos,
+                   eos = found.vocab.eos}
   local images = read_images(table.move(args, 2, #args, 1, {}), found.config.model.features)
   local results = {}
   for first = 1, #images, args.batch do
