@@ -58,6 +58,15 @@ kernel void tanh_bwd(MAP1_BWD_ARGS) MAP1_BWD(g * (1.0f - v * v))
 kernel void sigmoid_fwd(MAP1_ARGS) MAP1_FWD(logistic(v))
 kernel void sigmoid_bwd(MAP1_BWD_ARGS) MAP1_BWD(g * v * (1.0f - v))
 
+/* The normal distribution's function. */
+inline float below(float v) {
+  return 0.5f + 0.5f * erf(0.707106781f * v);
+}
+
+kernel void gelu_fwd(MAP1_ARGS) MAP1_FWD(v *below(v))
+kernel void gelu_bwd(MAP1_BWD_ARGS)
+    MAP1_BWD(g *(below(v) + v * 0.398942280f * exp(-0.5f * v * v)))
+
 kernel void scale_fwd(MAP1_ARGS) MAP1_FWD(a * v + b)
 kernel void scale_bwd(MAP1_BWD_ARGS) MAP1_BWD(g * a)
 

@@ -2,7 +2,9 @@
 #include "bind/bind_weights.h"
 
 #include "layers/attention.h"
+#include "layers/layer_norm.h"
 #include "layers/recurrent.h"
+#include "layers/trigonometric.h"
 #include "ops/linear.h"
 #include "ops/matmul.h"
 
@@ -110,12 +112,53 @@ static int l_attention(lua_State *L) {
   return 2;
 }
 
+/* y = lac.layer_norm(x, gain, offset [, {form = "standard" | "published", eps = 1e-5 | 1e-6}]) */
+static int l_layer_norm(lua_State *L) {
+  static const char *const forms[] = {"standard", "published", NULL};
+  static const float eps[] = {1e-5f, 1e-6f};
+  lua_settop(L, 4);
+  lac_tensor *x = bind_check_tensor(L, 1), *gain = bind_check_tensor(L, 2);
+  lac_tensor *offset = bind_check_tensor(L, 3);
+  if (lua_isnil(L, 4)) {
+    lua_newtable(L);
+    lua_replace(L, 4);
+  }
+  luaL_checktype(L, 4, LUA_TTABLE);
+  lua_getfield(L, 4, "form");
+  lua_getfield(L, 4, "eps");
+  const int form = luaL_checkoption(L, 5, forms[0], forms);
+  const float small = (float)luaL_optnumber(L, 6, eps[form]);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_layer_norm(y, x, gain, offset, small, (lac_layer_norm_form)form));
+}
+
+/* y = lac.positions(count, d) */
+static int l_positions(lua_State *L) {
+  const uint64_t count = bind_check_count(L, 1), d = bind_check_count(L, 2);
+  lac_device *device = bind_device(L);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_positions(y, device, count, d));
+}
+
+/* y = lac.box_embedding(boxes [, {trigonometric = true}]) */
+static int l_box_embedding(lua_State *L) {
+  lua_settop(L, 2);
+  lac_tensor *boxes = bind_check_tensor(L, 1);
+  bool trigonometric = true;
+  if (!lua_isnil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    if (lua_getfield(L, 2, "trigonometric") != LUA_TNIL) trigonometric = lua_toboolean(L, -1);
+  }
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_box_embedding(y, boxes, trigonometric));
+}
+
 void bind_open_layers(lua_State *L) {
-  static const luaL_Reg functions[] = {{"linear", l_linear_sum},
-                                       {"prepare", l_prepare},
-                                       {"lstm_cell", l_lstm_cell},
-                                       {"attention", l_attention},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"linear", l_linear_sum},           {"prepare", l_prepare},
+      {"lstm_cell", l_lstm_cell},         {"attention", l_attention},
+      {"layer_norm", l_layer_norm},       {"positions", l_positions},
+      {"box_embedding", l_box_embedding}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"matmul", l_matmul}, {"linear", l_linear}, {NULL, NULL}};
   static const luaL_Reg weights[] = {{"close", l_close_weights},
                                      {"__gc", l_close_weights},

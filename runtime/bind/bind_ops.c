@@ -23,6 +23,7 @@ static const map1_row map1_rows[] = {
     {"relu", lac_relu},
     {"tanh", lac_tanh},
     {"sigmoid", lac_sigmoid},
+    {"gelu", lac_gelu},
     {"to_f32", lac_to_f32},
     {"to_i32", lac_to_i32},
     {"softmax", lac_softmax},

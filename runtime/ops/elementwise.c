@@ -106,6 +106,11 @@ lac_status lac_sigmoid(lac_tensor **out, lac_tensor *x) {
   return map1(out, x, &op, 0, 0);
 }
 
+lac_status lac_gelu(lac_tensor **out, lac_tensor *x) {
+  static const map1_op op = {"gelu", "gelu_fwd", "gelu_bwd", false};
+  return map1(out, x, &op, 0, 0);
+}
+
 lac_status lac_scale(lac_tensor **out, lac_tensor *x, float a, float b) {
   static const map1_op op = {"scale", "scale_fwd", "scale_bwd", false};
   return map1(out, x, &op, a, b);

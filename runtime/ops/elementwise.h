@@ -37,6 +37,11 @@ lac_status lac_relu(lac_tensor **out, lac_tensor *x);
 lac_status lac_tanh(lac_tensor **out, lac_tensor *x);
 /** y = 1 / (1 + e^-x). Gradient: gy y (1 - y). */
 lac_status lac_sigmoid(lac_tensor **out, lac_tensor *x);
+/**
+ * y = x Phi(x), Phi the normal distribution's function: (1 + erf(x / sqrt 2)) / 2. Gradient:
+ * gy (Phi(x) + x Phi'(x)). Hendrycks and Gimpel 2016, "Gaussian error linear units".
+ */
+lac_status lac_gelu(lac_tensor **out, lac_tensor *x);
 /** y = a x + b. Gradient: a gy. */
 lac_status lac_scale(lac_tensor **out, lac_tensor *x, float a, float b);
 /** y = x limited to low..high. Gradient: gy where low <= x <= high. LAC_EINVAL unless low <= high.

@@ -17,6 +17,14 @@ local unary = {
   relu = {function(v) return math.max(v, 0) end, X},
   tanh = {function(v) return (math.exp(2 * v) - 1) / (math.exp(2 * v) + 1) end, X},
   sigmoid = {function(v) return 1 / (1 + math.exp(-v)) end, X},
+  gelu = {function(v) -- Phi by Simpson's rule from 0 to v
+    local n, sum = 200, 0
+    for i = 0, n do
+      local t = v * i / n
+      sum = sum + ((i == 0 or i == n) and 1 or i % 2 == 1 and 4 or 2) * math.exp(-t * t / 2)
+    end
+    return v * (0.5 + sum * v / n / 3 / math.sqrt(2 * math.pi))
+  end, X},
 }
 
 function T.unary_maps_give_their_formula()
