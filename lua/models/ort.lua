@@ -31,7 +31,7 @@ end
 function Ort:relations(batch)
   local images, most = batch.att:shape(1), batch.att:shape(2)
   if not batch.boxes then
-    error(("%s: this model looks at the boxes of regions, but there are none with these features"):format(self.label), 0)
+    error(self.label .. ": this model looks at the boxes of regions, but there are none with these features", 0)
   end
   local shape = batch.boxes:shape()
   if #shape ~= 3 or shape[1] ~= images or shape[2] ~= most or shape[3] ~= 4 then

@@ -71,8 +71,8 @@ local function layer_order(cfg, key, label)
   local function refuse()
     local shown = {}
     for i = 1, math.min(#given, MOST.layers) do shown[i] = tostring(given[i]) end
-    error(("%s: %s must be a list of the layers 0 to n - 1 at up to %d places, such as 0, 0, 1, 1; got %s"):format(label,
-      key, MOST.layers, #shown > 0 and table.concat(shown, ", ") or "an empty list"), 0)
+    error(("%s: %s must be a list of the layers 0 to n - 1 at up to %d places, such as 0, 0, 1, 1; got %s"):format(
+      label, key, MOST.layers, #shown > 0 and table.concat(shown, ", ") or "an empty list"), 0)
   end
   if #given < 1 or #given > MOST.layers then refuse() end
   for i, number in ipairs(given) do
@@ -145,20 +145,11 @@ local function count_places(stack, index)
   return count
 end
 
--- How often a weight of a layer is multiplied at one place.
-local function layer_uses(self, side, part, image)
-  if part:find("%.WGs%.") then return image.regions ^ 2 end
-  if side == "encoder" then return image.regions end
-  local linear = part:match("src_attn%.linears%.(%d+)$")
-  local roles = Heads.SHARING[self.cfg.share_att_decoder]
-  local uses = 0
-  for role, i in pairs(roles) do
-    if i - 1 == math.tointeger(linear) then
-      uses = uses + ((role == "key" or role == "value") and image.regions or image.words)
-    end
-  end
-  if linear and roles.key == roles.value and roles.key - 1 == math.tointeger(linear) then uses = image.regions end
-  return linear and uses or image.words
+-- How often a weight of attention over the regions is multiplied: at each place for words, once for regions.
+local function source_uses(roles, linear, places, image)
+  local uses, seen = 0, roles.key == linear or roles.value == linear
+  if roles.query == linear or roles.output == linear then uses = places * image.words end
+  return uses + (seen and image.regions or 0)
 end
 
 --- How often each weight of a parameter is multiplied for one image with one caption. Keys and values of the regions
@@ -170,11 +161,15 @@ function Transformer:uses(name, image)
   local part, kind = name:match("^(.*)%.([^.]+)$")
   if kind ~= "weight" or part:find("lut$") then return 0 end
   if part:find("proj$") then return image.words end
-  local side, index = part:match("%.(%a+)%.layers%.(%d+)%.")
+  local side, index, inner = part:match("%.(%a+)%.layers%.(%d+)%.(.+)$")
   if not side then return image.regions end
-  local stack = self[side]
-  local places = part:find("%.src_attn%.") and 1 or count_places(stack, math.tointeger(index))
-  return places * layer_uses(self, side, part, image)
+  local places = count_places(self[side], tonumber(index))
+  local linear = inner:match("^src_attn%.linears%.(%d+)$")
+  if linear then
+    return source_uses(Heads.SHARING[self.cfg.share_att_decoder], tonumber(linear) + 1, places, image)
+  end
+  if inner:find("%.WGs%.") then return places * image.regions ^ 2 end
+  return places * (side == "encoder" and image.regions or image.words)
 end
 
 -- Images ---------------------------------------------------------------------------------------------

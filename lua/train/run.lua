@@ -33,13 +33,13 @@ local function model_config(cfg, dataset)
   if own.vocab < dataset.vocab:size() then
     error(("model.vocab is %d, but the data file has %d words"):format(own.vocab, dataset.vocab:size()), 0)
   end
-  local class = checkpoint.class(own.name, "recipe")
-  if class.needs_boxes and not dataset.has_boxes then
+  local kind = checkpoint.class(own.name, "recipe")
+  if kind.needs_boxes and not dataset.has_boxes then
     error(("model.name: %s looks at the boxes of regions, but %s has none; lacuna data build --boxes adds them"):format(
       own.name, dataset.path), 0)
   end
   for key, size in pairs {features = dataset.width, fc_features = dataset.fc_width} do
-    if class.defaults[key] ~= nil then own[key] = size end
+    if kind.defaults[key] ~= nil then own[key] = size end
   end
   return own
 end

@@ -142,7 +142,8 @@ local RAGGED = {counts = {4, 3, 2}, words = {2, 2, 2, 2, 4, 6, 5, 7, 8}, owners 
 local function small_batch()
   local rng = lac.rng(5)
   return {att = rng:uniform {2, 3, 5}, boxes = lac.tensor {
-            {{0, 0, 1, 1}, {0.2, 0.1, 0.5, 0.6}, {0.5, 0.5, 0.9, 0.7}}, {{0, 0, 1, 1}, {0.1, 0.3, 0.4, 0.9}, {0, 0, 0, 0}}},
+            {{0, 0, 1, 1}, {0.2, 0.1, 0.5, 0.6}, {0.5, 0.5, 0.9, 0.7}},
+            {{0, 0, 1, 1}, {0.1, 0.3, 0.4, 0.9}, {0, 0, 0, 0}}},
           mask = lac.tensor {{1, 1, 1}, {1, 1, 0}}, counts = RAGGED.counts, words = lac.tensor(RAGGED.words, "i32"),
           owners = lac.tensor(RAGGED.owners, "i32")}
 end
@@ -159,8 +160,8 @@ end
 -- Variants of the model whose decoder gives the same step by step as with teacher forcing.
 local VARIANTS = {
   plain = {Transformer}, ort = {Ort}, keys_are_values = {Ort, {share_att_encoder = "kv", share_att_decoder = "kv"}},
-  queries_are_keys = {Ort, {share_att_encoder = "qk", share_att_decoder = "qk"}}, ratios = {Ort, {trigonometric = false}},
-  own_caches = {Acort, {shared_cache = false}},
+  queries_are_keys = {Ort, {share_att_encoder = "qk", share_att_decoder = "qk"}},
+  ratios = {Ort, {trigonometric = false}}, own_caches = {Acort, {shared_cache = false}},
 }
 
 -- Logits of the dense words of four captions, and of the same words step by step.
@@ -341,7 +342,8 @@ function T.bad_sizes_and_sharing_are_refused()
     {vocab = 9, layers = 0})
   check.fails("heads must be a whole number from 1 to 256, got 1000", Ort, {vocab = 9, heads = 1000})
   check.fails('share_att_decoder must be "none", "kv" or "qk", got "vk"', Acort, {vocab = 9, share_att_decoder = "vk"})
-  local list = "share_layer_encoder must be a list of the layers 0 to n %- 1 at up to 100 places, such as 0, 0, 1, 1; got "
+  local list = "share_layer_encoder must be a list of the layers 0 to n %- 1 at up to 100 places, such as 0, 0, 1, 1; "
+    .. "got "
   check.fails(list .. "0, 2, 2", Ort, {vocab = 9, share_layer_encoder = {0, 2, 2}})
   check.fails(list .. "0, %-1", Ort, {vocab = 9, share_layer_encoder = {0, -1}})
   check.fails(list .. "0, one", Ort, {vocab = 9, share_layer_encoder = {0, "one"}})

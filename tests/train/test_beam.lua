@@ -79,7 +79,8 @@ function T.a_cache_per_place_decodes_shared_layers_as_full_passes_do()
   do
     local scope <close> = lac.scope()
     local seen = model:eval():encode(golden.ragged(file))
-    local ids, logprobs = file:read("fullforward/greedy/seq"):totable(), file:read("fullforward/greedy/logprobs"):totable()
+    local ids = file:read("fullforward/greedy/seq"):totable()
+    local logprobs = file:read("fullforward/greedy/logprobs"):totable()
     for n, got in ipairs(beam.greedy(model, seen, {length = #ids[1]})) do
       check.equal(padded(got.ids, #ids[n]), ids[n])
       check.close(padded(got.logprobs, #ids[n]), logprobs[n], 1e-4)
