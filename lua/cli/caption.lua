@@ -54,7 +54,8 @@ function caption.run(args)
   end
   local options = {beam = args.beam, length = args.length or found.config.decode.length}
   if args.boxes and not found.model.needs_boxes then
-    error(("%s: a model of the kind %s looks at no boxes; leave --boxes out"):format(args[1], found.config.model.name), 0)
+    error(("%s: a model of the kind %s looks at no boxes; leave --boxes out"):format(args[1],
+      found.config.model.name), 0)
   end
   local images = read_images(table.move(args, 2, #args, 1, {}), found.model, args.boxes)
   local results = {}

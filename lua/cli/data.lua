@@ -74,7 +74,8 @@ local BUILD = {
   details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
     .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
     .. "boxes. With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
-    .. "columns, features] says (./grid is a folder of that name). The split restval becomes part of train. Words are taken from the training captions only.",
+    .. "columns, features] says (./grid is a folder of that name). The split restval becomes part of train. Words\n"
+    .. "are taken from the training captions only.",
 }
 
 function BUILD.run(args)
