@@ -315,10 +315,10 @@ end
 -- @tparam integer index 1 to steps()
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
 -- boxes [B, S, 4] or nil; regions: how many each image has, a list; ids: the images'; rows = B * K captions, the
--- longest first, which end one by one: counts, how many there are at each step; words [sum of counts] i32, the ids that are fed, step after step; targets, the ids
--- that follow; weights, ones; owners [rows] i32, the image of each caption, from 0 (owner_list: as a list);
--- word_owners, that of each word; members [B, K] i32, the captions of each image, from 0. The tensors belong to the
--- current tape or scope.
+-- longest first, which end one by one: counts, how many there are at each step; words [sum of counts] i32, the ids
+-- that are fed, step after step; targets, the ids that follow; weights, ones; owners [rows] i32, the image of each
+-- caption, from 0 (owner_list: as a list); word_owners, that of each word; members [B, K] i32, the captions of each
+-- image, from 0. The tensors belong to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
