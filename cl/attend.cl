@@ -11,9 +11,9 @@
 #define BIAS 2
 #define DROPOUT 4
 #define WANT_Q 8
-#define WANT_BIAS 16
-#define WANT_K 32
-#define WANT_V 64
+#define WANT_K 16
+#define WANT_V 32
+#define WANT_BIAS 64
 
 /* What all kernels are given. */
 #define ATTEND_ARGS                                                                                \
@@ -41,10 +41,12 @@ inline float dot_of(const global float *a, const global float *b, uint n) {
   return sum;
 }
 
-/* What a probability is multiplied by: 0, or `keep`. */
-inline float kept(ulong seed, ulong stream, ulong first, uint j, uint threshold, float keep) {
-  const uint4 w = philox(seed, stream, first + j / 4);
-  const uint word = j % 4 == 0 ? w.s0 : j % 4 == 1 ? w.s1 : j % 4 == 2 ? w.s2 : w.s3;
+/* What the probability of key j is multiplied by: 0, or `keep`. A row and head have `blocks` counters. */
+inline float kept(ulong seed, ulong stream, ulong first, uint blocks, uint j, uint threshold,
+                  float keep) {
+  const uint4 w = philox(seed, stream, first + j % blocks);
+  const uint which = j / blocks;
+  const uint word = which == 0 ? w.s0 : which == 1 ? w.s1 : which == 2 ? w.s2 : w.s3;
   return word >= threshold ? keep : 0.0f;
 }
 
@@ -74,7 +76,7 @@ GROUP_KERNEL void attend_fwd(global float *y, ulong y0, global float *lse, ulong
     total = total * shrink + group_sum(w, room);
     top = new_top;
     p[lid] = w;
-    if (flags & DROPOUT) p[lid] = w * kept(seed, stream, counter + item * blocks, j, threshold, keep);
+    if (flags & DROPOUT) p[lid] = w * kept(seed, stream, counter + item * blocks, blocks, j, threshold, keep);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint c = lid; c < dv; c += REDUCE) {
       float sum = 0.0f;
@@ -113,7 +115,7 @@ GROUP_KERNEL void attend_bwd_q(global float *gq, ulong gq0, ulong gq_step, globa
       const float score =
           scale * dot_of(query, keys + j * k_step, d) + (flags & BIAS ? bias[bias0 + more + j] : 0.0f);
       float gp = dot_of(g, values + j * v_step, dv);
-      if (flags & DROPOUT) gp *= kept(seed, stream, counter + item * blocks, j, threshold, keep);
+      if (flags & DROPOUT) gp *= kept(seed, stream, counter + item * blocks, blocks, j, threshold, keep);
       gscore[lid] = bounded_exp(score - lse[lse0 + item]) * (gp - along);
       if (flags & WANT_BIAS) gbias[gbias0 + more + j] += gscore[lid];
     }
@@ -156,7 +158,7 @@ GROUP_KERNEL void attend_bwd_kv(global float *gk, ulong gk0, ulong gk_step, glob
                             (flags & BIAS ? bias[bias0 + more] : 0.0f);
         const float w = bounded_exp(score - lse[lse0 + item]);
         const float times =
-            flags & DROPOUT ? kept(seed, stream, counter + item * blocks, j, threshold, keep) : 1.0f;
+            flags & DROPOUT ? kept(seed, stream, counter + item * blocks, blocks, j, threshold, keep) : 1.0f;
         p[lid] = w * times;
         gscore[lid] = w * (times * dot_of(gy + gy0 + item * dv, value, dv) - delta[delta0 + item]);
       }

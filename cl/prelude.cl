@@ -78,6 +78,25 @@ inline float logistic(float x) {
 inline float quick_tanh(float x) TANH_BODY(float, convert_int, as_float)
 inline float8 quick_tanh8(float8 x) TANH_BODY(float8, convert_int8, as_float8)
 
+/* sin(u) and, in *cosine, cos(u), within 1e-7 for |u| <= 8192: pi / 2 in three parts and the polynomials of Moshier's
+ * Cephes library (sinf.c, 1992). For one number and for eight, as above. NaN stays NaN. */
+#define SINCOS_BODY(T, to_int)                                                                     \
+  {                                                                                                \
+    const T n = rint(u * 0.636619772f);                                                            \
+    const T near = fma(n, (T)(-4.837512969970703125e-4f), fma(n, (T)(-1.5703125f), u));            \
+    const T r = fma(n, (T)(-7.5497899549e-8f), near), z = r * r;                                   \
+    const T odd = fma(z, fma(z, (T)(-1.9515295891e-4f), (T)(8.3321608736e-3f)), (T)(-1.6666654611e-1f)); \
+    const T even = fma(z, fma(z, (T)(2.443315711809948e-5f), (T)(-1.388731625493765e-3f)),         \
+                       (T)(4.166664568298827e-2f));                                                \
+    const T s = fma(z * r, odd, r), c = fma(z * z, even, fma(z, (T)(-0.5f), (T)(1.0f)));           \
+    const T sine = (to_int(n) & 1) != 0 ? c : s, other = (to_int(n) & 1) != 0 ? s : c;             \
+    *cosine = ((to_int(n) + 1) & 2) != 0 ? -other : other;                                         \
+    return (to_int(n) & 2) != 0 ? -sine : sine;                                                    \
+  }
+
+inline float quick_sincos(float u, float *cosine) SINCOS_BODY(float, convert_int)
+inline float8 quick_sincos8(float8 u, float8 *cosine) SINCOS_BODY(float8, convert_int8)
+
 inline float sum8(float8 x) {
   const float4 four = x.lo + x.hi;
   const float2 two = four.lo + four.hi;

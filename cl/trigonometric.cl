@@ -9,7 +9,9 @@ kernel void positions(global float *y, ulong y0, ulong n, uint d) {
   if (at >= n) return;
   const uint c = (uint)(at % d);
   const float u = (float)(at / d) * exp((float)(c / 2 * 2) * (-9.21034037f / (float)d));
-  y[y0 + at] = c % 2 ? cos(u) : sin(u);
+  float cosine;
+  const float sine = quick_sincos(u, &cosine);
+  y[y0 + at] = c % 2 ? cosine : sine;
 }
 
 /* Four logarithms for a pair of boxes x0, y0, x1, y1. */
@@ -29,16 +31,14 @@ kernel void box_ratios(global float *y, ulong y0, const global float *boxes, ulo
   vstore4(log_ratios(vload4(row, boxes + boxes0), vload4(other, boxes + boxes0)), at, y + y0);
 }
 
-/* A work item per pair and multiple: the sine 32 places before the cosine. */
-kernel void box_waves(global float *y, ulong y0, const global float *boxes, ulong boxes0, ulong n,
-                      uint each) {
+/* A work item per logarithm, for eight multiples of it: the sines 32 places before the cosines. */
+kernel void box_waves(global float *y, ulong y0, const global float *ratios, ulong ratios0, ulong n) {
   const ulong item = get_global_id(0);
   if (item >= n) return;
-  const ulong at = item / 32, row = at / each, other = row / each * each + at % each;
-  const uint c = (uint)(item % 32);
-  const float4 p = log_ratios(vload4(row, boxes + boxes0), vload4(other, boxes + boxes0));
-  const float mine = c < 8 ? p.x : c < 16 ? p.y : c < 24 ? p.z : p.w;
-  const float u = 100.0f * mine * exp((float)(c % 8) * -0.863469397f); // 1000^(-k / 8)
-  y[y0 + at * 64 + c] = sin(u);
-  y[y0 + at * 64 + 32 + c] = cos(u);
+  const float8 multiples = (float8)(100.0f, 42.1696503f, 17.7827941f, 7.49894209f, 3.16227766f, 1.33352143f,
+                                    0.562341325f, 0.237137371f); // 100 * 1000^(-k / 8)
+  global float *to = y + y0 + item / 4 * 64 + item % 4 * 8;
+  float8 cosines;
+  vstore8(quick_sincos8(ratios[ratios0 + item] * multiples, &cosines), 0, to);
+  vstore8(cosines, 0, to + 32);
 }

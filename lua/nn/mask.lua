@@ -153,7 +153,7 @@ end
 
 -- sign(w) relu(|w| - c) as a difference of two that are never both above 0.
 function Soft:apply(value)
-  local c = self.t:sigmoid()
+  local c = self.t:exp()
   return (value - c):relu() - (value:neg() - c):relu()
 end
 
@@ -207,8 +207,9 @@ function mask.trained(logits, cfg)
   return Trained(logits, cfg)
 end
 
---- A soft threshold, which shrinks what it keeps: sign(w) relu(|w| - sigmoid(t)).
--- Kusupati et al. 2020, "Soft threshold weight reparameterization for learnable sparsity", equation 3.
+--- A soft threshold, which shrinks what it keeps: sign(w) relu(|w| - e^t).
+-- Kusupati et al. 2020, "Soft threshold weight reparameterization for learnable sparsity", equation 3, with the
+-- exponential for their g.
 -- @tparam tensor t [1], the mask's from now on; it trains if it requires a gradient
 function mask.soft(t)
   return Soft(t)

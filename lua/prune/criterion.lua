@@ -63,7 +63,12 @@ function Criterion:of(value, like, out)
         error(("%s: there is no %s%s; there are %s"):format(self.place, tostring(name),
           suggest.hint(tostring(name), NAMES), table.concat(NAMES, ", ")), 0)
       end
-      return value(name)
+      local found = value(name)
+      if found == nil then
+        error(("%s: there is no %s here: s needs accumulate, v an optimiser with second moments"):format(self.place,
+          name), 0)
+      end
+      return found
     end}))
   end
   local shape = type(result) == "userdata" and result.shape and table.concat(result:shape(), ", ")

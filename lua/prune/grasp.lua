@@ -23,10 +23,10 @@ local function gradients(pruner, run)
 end
 
 -- The norm of tensors together, on the device.
-local function norm(tensors)
+local function norm(parts, tensors)
   local sum
-  for _, x in pairs(tensors) do
-    local own = x:square():sum()
+  for _, part in ipairs(parts) do
+    local own = tensors[part]:square():sum()
     sum = sum and sum + own or own
   end
   return sum:sqrt()
@@ -34,18 +34,18 @@ end
 
 local function measure(pruner, run)
   local scope <close> = lac.scope()
-  local start = {}
-  for _, part in ipairs(pruner.active) do start[part] = part.param.value:clone() end
+  local active, start = pruner.active, {}
+  for _, part in ipairs(active) do start[part] = part.param.value:clone() end
   local g = gradients(pruner, run)
-  local length = lac.map("w * e / g", {w = norm(start), e = REACH, g = norm(g)}) -- of a step, in gradients
+  local length = lac.map("w * e / g", {w = norm(active, start), e = REACH, g = norm(active, g)}) -- in gradients
   local function beside(side)
-    for _, part in ipairs(pruner.active) do
+    for _, part in ipairs(active) do
       lac.map("w + side * a * g", {w = start[part], side = side, a = length, g = g[part]}, part.param.value)
     end
     return gradients(pruner, run)
   end
   local above, below = beside(1), beside(-1)
-  for _, part in ipairs(pruner.active) do
+  for _, part in ipairs(active) do
     part.param.value:copy(start[part])
     local values = {w = start[part], x = above[part], y = below[part], a = length}
     lac.map("a < inf ? w * (x - y) / (2 * a) : 0 / 0", values, part.s)

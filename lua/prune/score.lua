@@ -11,7 +11,8 @@
 -- `rounds` is 0; else at the end of each round of training, of which there are then rounds + 1. `rewind` puts all
 -- parameters back to what they were in the beginning, or after so many steps. `regrow` makes the number of zeros
 -- constant and moves them: at each update a share of the weights that are left go, and as many dropped ones come
--- back, as 0, by their own score; no step is taken then. A `gate` lets an evaluation decide, see prune.gate.
+-- back, as 0, by their own score; where that looks at gradients the optimiser takes no step then. A `gate` lets an
+-- evaluation decide, see prune.gate.
 --
 -- Masks are made anew at each update from all weights, so a weight can come back; but not between rounds and
 -- iterations, where what was dropped has not been trained since. Dropped weights keep their stored values and have no
@@ -30,6 +31,7 @@ local Criterion = require "prune.criterion"
 local Gate = require "prune.gate"
 local Timing = require "prune.timing"
 local layout = require "prune.layout"
+local memory = require "prune.memory"
 local parts = require "prune.parts"
 local settings = require "prune.settings"
 local share_out = require "prune.scope"
@@ -53,11 +55,23 @@ function Score:init(cfg, kind)
   self.score = Criterion(cfg.score, name .. ".score")
   self.accumulate = cfg.accumulate and Criterion(cfg.accumulate, name .. ".accumulate")
   self.regrow = cfg.regrow and Criterion(cfg.regrow, name .. ".regrow")
+  self:check_names()
   self.gate = cfg.gate and Gate(cfg.gate, cfg.target, name)
   self.timing = Timing({target = cfg.target or 1, first = cfg.first, last = cfg.last, every = cfg.every,
                         least = cfg.least, initial = cfg.initial, power = cfg.power, constant = self.regrow ~= nil,
                         progress = cfg.target == nil}, name)
   self.round, self.moment = 0, 0
+end
+
+-- Whether what expressions look at will be there.
+function Score:check_names()
+  local adds_up = self.accumulate or self.kind.measure
+  for _, rule in ipairs {self.score, self.regrow} do
+    if rule.names and not adds_up and (rule.names.s or rule.names.total) then
+      blame(('%s looks at s, so accumulate must say what s becomes at every step, as in accumulate = "s - w * g"')
+        :format(rule.place))
+    end
+  end
 end
 
 -- Parts ------------------------------------------------------------------------------------------------
@@ -100,6 +114,13 @@ function Score:check_target()
   end
 end
 
+local function any_uses(self, name)
+  for _, criterion in ipairs {self.score, self.accumulate or self.score, self.regrow or self.score} do
+    if criterion:uses(name) then return true end
+  end
+  return false
+end
+
 --- Give every maskable parameter that is not frozen a mask of ones.
 -- @tparam nn.Module model
 function Score:attach(model)
@@ -109,8 +130,9 @@ function Score:attach(model)
   self:check_target()
   for _, part in ipairs(self.active) do
     part.param:set_mask(lac.zeros(part.shape):fill(1))
-    if self.accumulate or self.kind.measure then part.s = lac.zeros(part.shape) end
   end
+  memory.make(self, {s = self.accumulate or self.kind.measure, w0 = any_uses(self, "w0"),
+                     saved = self.cfg.rewind and not self.cfg.start}, model)
   self.model = model
 end
 
@@ -119,17 +141,12 @@ function Score:value_of(part, name)
   local w = part.param.value
   if name == "w" then return w end
   if name == "m" then return part.param.mask.values end
-  if name == "s" then
-    if not part.s then error(self.name .. ": s needs accumulate, what it becomes at every step", 0) end
-    return part.s
-  end
+  if name == "s" then return part.s end
   if name == "g" then return w:grad() or lac.zeros(part.shape) end
   if name == "u" then return self.rng:fork(part.name):uniform(part.shape) end
   if name == "w0" then return part.w0 end
   if name == "v" then
-    local v = self.optimiser and self.optimiser:slots_of(part.name).v
-    if not v then error(self.name .. ": v is Adam's second moment; this optimiser has none", 0) end
-    return v
+    return self.optimiser:slots_of(part.name).v
   end
   if name == "total" then return self:total() end
   local mean, std = lac.moments(w)
@@ -147,13 +164,6 @@ end
 
 function Score:evaluate(criterion, part, out)
   return criterion:of(function(name) return self:value_of(part, name) end, part.param.value, out)
-end
-
-local function any_uses(self, name)
-  for _, criterion in ipairs {self.score, self.accumulate or self.score, self.regrow or self.score} do
-    if criterion:uses(name) then return true end
-  end
-  return false
 end
 
 -- Masks ------------------------------------------------------------------------------------------------
@@ -259,20 +269,10 @@ end
 
 -- Before training ----------------------------------------------------------------------------------------
 
-local function copy_values(model, values)
-  for _, p in ipairs(model:parameters()) do p.param.value:copy(values[p.name]) end
-end
-
-local function clone_values(model)
-  local out = {}
-  for _, p in ipairs(model:parameters()) do out[p.name] = p.param.value:clone() end
-  return out
-end
-
 -- Take over the weights of another run, and its masks where they are to be kept.
 function Score:begin_with(run)
-  local found = run.start(self.cfg.start)
-  copy_values(self.model, found.values)
+  local found = memory.find(self, run)
+  memory.restore(self.model, found.values)
   if self.cfg.masks == "start" then
     local any = false
     for _, part in ipairs(self.active) do
@@ -332,21 +332,30 @@ function Score:rewind_values(run)
   local at = self.cfg.rewind
   if not at then return nil end
   if self.saved then return self.saved end
-  return run.start(self.cfg.start, at == "init" and "init.h5" or ("step_%d.h5"):format(at)).values
+  return memory.find(self, run, at == "init" and "init.h5" or ("step_%d.h5"):format(at)).values
 end
 
 function Score:go_back(run)
+  local scope <close> = lac.scope()
   local values = self:rewind_values(run)
-  if values then copy_values(self.model, values) end
+  if values then memory.restore(self.model, values) end
 end
 
 -- With `start` these are the ones that the run there began with.
 function Score:remember_first_weights(run)
-  for _, part in ipairs(self.active) do part.w0 = part.param.value:clone() end
-  if not self.cfg.start then return end
   local scope <close> = lac.scope()
-  local values = run.start(self.cfg.start, "init.h5").values
-  for _, part in ipairs(self.active) do part.w0:copy(values[part.name]) end
+  local values = self.cfg.start and memory.find(self, run, "init.h5").values
+  for _, part in ipairs(self.active) do part.w0:copy(values and values[part.name] or part.param.value) end
+end
+
+-- Whether the optimiser has what expressions call v.
+function Score:check_moment()
+  for _, rule in ipairs {self.score, self.accumulate or self.score, self.regrow} do
+    if rule.names and rule.names.v and not self.optimiser:slots_of(self.active[1].name).v then
+      blame(("%s looks at v, Adam's second moment, which %s does not have"):format(rule.place,
+        self.optimiser.rule.name))
+    end
+  end
 end
 
 --- Before the first step of a run: what happens ahead of training.
@@ -357,6 +366,7 @@ function Score:begin(run)
   self.optimiser = run.optimiser
   local at = {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
   self.timing:check(at)
+  self:check_moment()
   if not cfg.start and math.type(cfg.rewind) and cfg.rewind > run.steps then
     blame(("%s: rewind is step %d, but training ends after %d"):format(self.name, cfg.rewind, run.steps))
   end
@@ -373,7 +383,7 @@ function Score:begin(run)
       self:prune_before(run, self.timing:target(at))
     end
   end
-  if cfg.start then self:go_back(run) elseif cfg.rewind then self.saved = clone_values(self.model) end
+  if cfg.start then self:go_back(run) elseif cfg.rewind then memory.save(self.model, self.saved) end
 end
 
 -- With regrow the first masks are random.
@@ -453,7 +463,7 @@ end
 --- After the optimiser's step.
 function Score:update(model, at)
   if self.cfg.rewind == at.step and self.saved and self.round == 0 and (at.stage or 1) == 1 then
-    for _, p in ipairs(model:parameters()) do self.saved[p.name]:copy(p.param.value) end
+    memory.save(model, self.saved)
   end
   if not self:due(at) or self.dense then return end
   self:change(at)
@@ -519,50 +529,23 @@ end
 
 --- What `load` takes, for a checkpoint; the tensors are the live ones.
 function Score:state()
-  local out = {masks = {}, s = {}, w0 = {}, saved = self.saved, round = self.round,
-               gate = self.gate and self.gate:state()}
-  for _, part in ipairs(self.active) do
-    out.masks[part.name], out.s[part.name], out.w0[part.name] = part.param.mask.values, part.s, part.w0
-  end
+  local out = memory.state(self)
+  out.round, out.gate = self.round, self.gate and self.gate:state()
   return out
 end
 
-local function check_state(self, state)
-  for _, part in ipairs(self.active) do
-    local got = state.masks[part.name]
-    if not got or table.concat(got:shape(), ",") ~= table.concat(part.shape, ",") then
-      error(("%s: the state has no mask of %s of its shape"):format(self.name, part.name), 3)
-    end
-  end
-end
-
 --- Take a state over, after attach; tensors are copied.
+-- @tparam table state
+-- @raise names what does not fit, before anything has changed
 function Score:load(state)
-  check_state(self, state)
-  for _, part in ipairs(self.active) do
-    part.param.mask.values:copy(state.masks[part.name])
-    for _, key in ipairs {"s", "w0"} do
-      if part[key] then part[key]:close() end
-      part[key] = state[key][part.name] and state[key][part.name]:clone()
-    end
-  end
-  self.saved = nil
-  if state.saved then
-    self.saved = {}
-    for name, x in pairs(state.saved) do self.saved[name] = x:clone() end
-  end
+  memory.load(self, state)
   self.round = state.round
   if self.gate then self.gate:load(state.gate) end
 end
 
 --- Let the tensors go; the masks belong to the parameters.
 function Score:close()
-  for _, part in ipairs(self.active or {}) do
-    for _, key in ipairs {"s", "w0"} do
-      if part[key] then part[key]:close() end
-    end
-  end
-  for _, x in pairs(self.saved or {}) do x:close() end
+  memory.close(self)
 end
 
 --- @tparam table cfg see score.defaults

@@ -1,15 +1,18 @@
 --- Soft thresholds that are learned, one for each tensor: training and evaluation compute with
 --
---     sign(w) relu(|w| - sigmoid(t))
+--     sign(w) relu(|w| - e^t)
 --
 -- A dropped weight has no gradient. Kusupati et al. 2020, "Soft threshold weight reparameterization for learnable
--- sparsity", equations 3 and 6. How sparse their networks become follows from the weight decay of t, by trial; here
--- `target` says it. What the decay does to all thresholds alike, steering does: every few steps one number is added to
--- every t, the one that makes the share of zeros what a cubic from 0 to the target asks for at that step, which after
--- `last` is the target. What the loss says moves the thresholds against each other in between. That number is between
--- the k-th smallest of log(|w| / (1 - |w|)) - t over all weights and the next; finding it does not wait for the device.
+-- sparsity", equations 3 and 6; where they have a sigmoid of t for their networks, which is e^t where it is small, this
+-- has no upper limit at 1, which weights here pass.
 --
--- A threshold stays below 1, so weights of 1 and more cannot go. Frozen tensors have no threshold and stay whole.
+-- How sparse their networks become follows from the weight decay of t, by trial; here `target` says it. What the decay
+-- does to all thresholds alike, steering does: every few steps one number is added to every t, the one that makes the
+-- share of zeros what a cubic from 0 to the target asks for at that step, which after `last` is the target. What the
+-- loss says moves the thresholds against each other in between. That number is between the k-th smallest of
+-- log |w| - t over all weights and the next; finding it does not wait for the device.
+--
+-- Frozen tensors have no threshold and stay whole.
 -- @module prune.str
 local lac = require "lac"
 local adam = require "optim.adam"
@@ -36,7 +39,7 @@ str.defaults = {
   freeze = {}, -- patterns of names, see core.select
 }
 
-local LOWEST, HIGHEST = -30, 15 -- of t: thresholds that still change with it in float32
+local LOWEST = -30 -- of t, where weights that are 0 would draw it to minus infinity
 
 --- @tparam table cfg see str.defaults
 function Str:init(cfg)
@@ -94,7 +97,7 @@ function Str:steer(zeros)
   local scope <close> = lac.scope()
   local scores, last, next_one = {}, nil, nil
   for i, part in ipairs(self.parts) do
-    scores[i] = lac.map("fabs(w) < 1 ? log(fabs(w) / (1 - fabs(w))) - t : inf", {w = part.param.value, t = part.t})
+    scores[i] = lac.map("log(fabs(w)) - t", {w = part.param.value, t = part.t})
   end
   for i, m in ipairs((lac.smallest(scores, zeros))) do
     local gone = lac.map("m == 0 ? s : -inf", {m = m, s = scores[i]}):max()
@@ -102,8 +105,8 @@ function Str:steer(zeros)
     last, next_one = last and last:maximum(gone) or gone, next_one and next_one:minimum(left) or left
   end
   for _, part in ipairs(self.parts) do
-    lac.map("fmax(fmin(t + (b < inf ? (a + b) / 2 : a), high), low)",
-      {t = part.t, a = last, b = next_one, high = HIGHEST, low = LOWEST}, part.t)
+    lac.map("fmax(t + (b < inf ? (a + b) / 2 : a), low)",
+      {t = part.t, a = last, b = next_one, low = LOWEST}, part.t)
   end
 end
 

@@ -26,7 +26,7 @@ local supermask = {}
 local Supermask = class("Supermask")
 
 supermask.defaults = {
-  target = config.optional "number", -- share of zeros, 0 <= target < 1
+  target = config.optional "number", -- share of zeros where masks are not frozen, 0 <= target < 1
   weight = config.optional "number", -- of the loss; max(5, 0.5 / (1 - target)) unless given
   init = 5, -- first logit
   lr = config.either(100, "function"), -- of the logits, with Adam's other settings
@@ -116,9 +116,11 @@ function Supermask:forecast(at)
   return {target = self.cfg.target, ["loss weight"] = self.cfg.weight * (1 - anneal_rate(at.step, at.steps))}
 end
 
---- The share of zeros in the end.
+--- The share of zeros among all maskable weights in the end; frozen masks keep theirs.
 function Supermask:final_target()
-  return self.cfg.target
+  local frozen = 0
+  for _, part in ipairs(self.frozen) do frozen = frozen + part.param:numel() end
+  return self.cfg.target * self.size / (self.size + frozen)
 end
 
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.

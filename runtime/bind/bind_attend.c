@@ -56,8 +56,9 @@ static numbers read_numbers(lua_State *L, int index, const char *name, uint32_t 
   char text[LAC_SHAPE_TEXT];
   if (lac_tensor_dtype(x) != LAC_I32 || shape->rank != (width == 1 ? 1 : 2) ||
       (width > 1 && shape->dim[1] != width))
-    luaL_error(L, "segments: %s must be i32 %s, got %s", name,
-               width == 1 ? "[segments + 1]" : "[segments, 2]", lac_shape_text(text, shape));
+    luaL_error(L, "segments: %s must be i32 %s, got %s %s", name,
+               width == 1 ? "[segments + 1]" : "[segments, 2]",
+               lac_tensor_dtype(x) == LAC_I32 ? "i32" : "f32", lac_shape_text(text, shape));
   numbers list = {lua_newuserdatauv(L, lac_tensor_numel(x) * sizeof *list.value + 1, 0),
                   lac_tensor_numel(x)};
   bind_try(L, lac_tensor_read(x, list.value));

@@ -94,6 +94,9 @@ typedef struct lac_profile_row {
   double seconds; /* time on the device, from event timestamps */
 } lac_profile_row;
 
+/** Whether the device is the host: functions are enqueued without a wait and see all its memory. */
+bool lac_device_is_host(const lac_device *device);
+
 /** Switch event timing on or off; switching on clears the rows. Waits for the queue. */
 lac_status lac_device_profile(lac_device *device, bool on);
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { MAX_NATIVE_BUFFERS = 12, MAX_NATIVE_ARGS = 512 };
+enum { MAX_NATIVE_BUFFERS = 16, MAX_NATIVE_ARGS = 512 };
 
 /*
  * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct
@@ -94,6 +94,11 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
       clEnqueueNativeKernel(device->queue, call_native, &call, sizeof call, distinct, mems, places,
                             0, NULL, lac_profile_slot(device, name));
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
+}
+
+bool lac_device_is_host(const lac_device *device) {
+  const lac_caps *caps = &device->caps;
+  return caps->is_cpu && caps->native_kernels && caps->unified;
 }
 
 enum { PIECES = MAX_NATIVE_BUFFERS - 1 };

@@ -2,7 +2,7 @@
  * Forward keeps y and one number per row and head. Backward goes once over the queries, for q and
  * bias, and once over the keys, for k and v: everything is added in a fixed order.
  */
-#include "layers/attend.h"
+#include "layers/attend_host.h"
 
 #include "core/memory.h"
 #include "ops/elementwise.h"
@@ -13,28 +13,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { Q, K, V, BIAS, INPUTS }; // of the record
-enum {
-  CAUSAL = 1,
-  WITH_BIAS = 2,
-  DROPOUT = 4,
-  WANT_Q = 8,
-  WANT_BIAS = 16,
-  WANT_K = 32,
-  WANT_V = 64
-};
-
-/* What a record keeps beside its tensors. */
-typedef struct attend_plan {
-  lac_segments *segments;
-  uint32_t heads, d, dv; // channels of one head
-  uint32_t flags;
-  float dropout;
-  lac_rng rng;
-} attend_plan;
-
+enum { Q, K, V, BIAS, INPUTS }; // as LAC_ATTEND_Q and so on
 static void drop_plan(void *object) {
-  attend_plan *plan = object;
+  lac_attend_plan *plan = object;
   lac_segments_release(plan->segments);
   free(plan);
 }
@@ -73,8 +54,9 @@ static lac_status check_segments(const lac_attend_args *a) {
                     s->farthest + 1, s->key_rows, keys);
   if (a->causal && s->uneven < s->count)
     return lac_fail(LAC_ESHAPE,
-                    "attend: causal wants as many keys as queries, segment %u has more or fewer",
-                    s->uneven + 1);
+                    "attend: causal wants as many keys as queries, segment %u has %u keys for %u "
+                    "queries",
+                    s->uneven + 1, s->uneven_keys, s->uneven_queries);
   return LAC_OK;
 }
 
@@ -103,17 +85,12 @@ static lac_status check(const lac_attend_args *a) {
   return LAC_OK;
 }
 
-/* Counters that a row and head draw their dropout from. */
-static uint32_t blocks_of(const attend_plan *plan) {
-  return (uint32_t)lac_rng_span(plan->segments->most_keys);
-}
-
 static uint64_t step_of(const lac_tensor *x) {
   return lac_tensor_stride(x, 0);
 }
 
 /* ATTEND_ARGS of cl/attend.cl, in their order */
-static void arg_all(lac_launch *run, lac_tensor *const in[INPUTS], const attend_plan *plan) {
+static void arg_all(lac_launch *run, lac_tensor *const in[INPUTS], const lac_attend_plan *plan) {
   const lac_segments *s = plan->segments;
   const lac_shape *bias = in[BIAS] ? lac_tensor_shape(in[BIAS]) : NULL;
   for (int i = 0; i < INPUTS; i++)
@@ -129,23 +106,26 @@ static void arg_all(lac_launch *run, lac_tensor *const in[INPUTS], const attend_
   lac_arg_u32(run, bias ? (uint32_t)bias->dim[2] : 0);
   lac_arg_u32(run, bias ? (uint32_t)bias->dim[3] : 0);
   lac_arg_u32(run, plan->flags);
-  lac_arg_f32(run, 1 / sqrtf((float)plan->d));
+  lac_arg_f32(run, plan->scale);
   lac_arg_rng(run, &plan->rng);
-  lac_arg_u32(run, blocks_of(plan));
-  lac_arg_u32(run, (uint32_t)((double)plan->dropout * 4294967296.0)); // below 1, so it fits
-  lac_arg_f32(run, 1 / (1 - plan->dropout));
+  lac_arg_u32(run, plan->blocks);
+  lac_arg_u32(run, plan->threshold);
+  lac_arg_f32(run, plan->keep);
 }
 
-/* A place for a gradient that is wanted: the gradient; else any tensor. */
-static lac_status borrow_wanted(lac_tensor **out, lac_tensor *x, uint32_t wanted, lac_tensor *any) {
+/* The gradient of an input where it is wanted, else any tensor. */
+static lac_status borrow_wanted(lac_tensor **out, const lac_node *node, int input,
+                                const lac_attend_plan *plan, lac_tensor *any) {
   *out = any;
-  return wanted ? lac_tensor_borrow_grad(out, x) : LAC_OK;
+  return plan->flags & (uint32_t)LAC_ATTEND_WANT << input
+             ? lac_tensor_borrow_grad(out, node->in[input])
+             : LAC_OK;
 }
 
-static lac_status bwd_q(lac_tensor *delta, const lac_node *node, const attend_plan *plan) {
+static lac_status bwd_q(lac_tensor *delta, const lac_node *node, const lac_attend_plan *plan) {
   lac_tensor *gq, *gbias;
-  LAC_TRY(borrow_wanted(&gq, node->in[Q], plan->flags & WANT_Q, delta));
-  LAC_TRY(borrow_wanted(&gbias, node->in[BIAS], plan->flags & WANT_BIAS, delta));
+  LAC_TRY(borrow_wanted(&gq, node, Q, plan, delta));
+  LAC_TRY(borrow_wanted(&gbias, node, BIAS, plan, delta));
   lac_launch run = lac_launch_new(lac_tensor_device(delta), "attend", "attend_bwd_q");
   lac_arg_tensor(&run, gq);
   lac_arg_u64(&run, step_of(gq));
@@ -159,11 +139,11 @@ static lac_status bwd_q(lac_tensor *delta, const lac_node *node, const attend_pl
   return lac_launch_run(&run);
 }
 
-static lac_status bwd_kv(lac_tensor *delta, const lac_node *node, const attend_plan *plan) {
+static lac_status bwd_kv(lac_tensor *delta, const lac_node *node, const lac_attend_plan *plan) {
   lac_tensor *gk, *gv;
-  if (!(plan->flags & (WANT_K | WANT_V))) return LAC_OK;
-  LAC_TRY(borrow_wanted(&gk, node->in[K], plan->flags & WANT_K, delta));
-  LAC_TRY(borrow_wanted(&gv, node->in[V], plan->flags & WANT_V, delta));
+  if (!(plan->flags & (LAC_ATTEND_WANT << K | LAC_ATTEND_WANT << V))) return LAC_OK;
+  LAC_TRY(borrow_wanted(&gk, node, K, plan, delta));
+  LAC_TRY(borrow_wanted(&gv, node, V, plan, delta));
   lac_launch run = lac_launch_new(lac_tensor_device(delta), "attend", "attend_bwd_kv");
   lac_arg_tensor(&run, gk);
   lac_arg_u64(&run, step_of(gk));
@@ -177,18 +157,14 @@ static lac_status bwd_kv(lac_tensor *delta, const lac_node *node, const attend_p
   return lac_launch_run(&run);
 }
 
-static uint32_t wanted(const lac_node *node) {
-  static const uint32_t flag[INPUTS] = {WANT_Q, WANT_K, WANT_V, WANT_BIAS};
-  uint32_t flags = 0;
-  for (int i = 0; i < INPUTS; i++)
-    if (node->in[i] && lac_tensor_requires_grad(node->in[i])) flags |= flag[i];
-  return flags;
-}
-
 static lac_status attend_backward(const lac_node *node) {
-  attend_plan plan = *(const attend_plan *)node->extra.object;
+  lac_attend_plan plan = *(const lac_attend_plan *)node->extra.object;
   lac_tensor *delta;
-  plan.flags |= wanted(node);
+  for (int i = 0; i < INPUTS; i++)
+    if (node->in[i] && lac_tensor_requires_grad(node->in[i]))
+      plan.flags |= (uint32_t)LAC_ATTEND_WANT << i;
+  if (lac_attend_on_host(lac_tensor_device(node->in[Q])))
+    return lac_attend_host_backward(node, &plan);
   LAC_TRY(lac_tensor_new(&delta, lac_tensor_device(node->in[Q]), LAC_F32,
                          lac_tensor_shape(node->saved[0])));
   lac_status status = bwd_q(delta, node, &plan);
@@ -198,7 +174,8 @@ static lac_status attend_backward(const lac_node *node) {
 }
 
 static lac_status run_forward(lac_tensor *y, lac_tensor *lse, lac_tensor *const in[INPUTS],
-                              const attend_plan *plan) {
+                              const lac_attend_plan *plan) {
+  if (lac_attend_on_host(lac_tensor_device(y))) return lac_attend_host_forward(y, lse, in, plan);
   lac_launch run = lac_launch_new(lac_tensor_device(y), "attend", "attend_fwd");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, lse);
@@ -208,7 +185,8 @@ static lac_status run_forward(lac_tensor *y, lac_tensor *lse, lac_tensor *const 
 }
 
 /* Records the plan, or drops it. */
-static lac_status attend_dense(lac_tensor **out, lac_tensor *const in[INPUTS], attend_plan *plan) {
+static lac_status attend_dense(lac_tensor **out, lac_tensor *const in[INPUTS],
+                               lac_attend_plan *plan) {
   lac_device *device = lac_tensor_device(in[Q]);
   const lac_extra extra = {plan, drop_plan};
   const lac_shape shape = {2, {plan->segments->rows, (uint64_t)plan->heads * plan->dv}};
@@ -227,17 +205,22 @@ static lac_status attend_dense(lac_tensor **out, lac_tensor *const in[INPUTS], a
   return status;
 }
 
-static lac_status make_plan(attend_plan **out, const lac_attend_args *a) {
-  attend_plan *plan;
+static lac_status make_plan(lac_attend_plan **out, const lac_attend_args *a) {
+  lac_attend_plan *plan;
   LAC_TRY(lac_alloc(&plan, 1, sizeof *plan, "attention's plan"));
-  *plan = (attend_plan){.segments = lac_segments_retain(a->segments),
-                        .heads = a->heads,
-                        .d = (uint32_t)(lac_tensor_shape(a->q)->dim[1] / a->heads),
-                        .dv = (uint32_t)(lac_tensor_shape(a->v)->dim[1] / a->heads),
-                        .flags = (a->causal ? CAUSAL : 0) | (a->bias ? WITH_BIAS : 0) |
-                                 (a->dropout > 0 ? DROPOUT : 0),
-                        .dropout = a->dropout};
-  if (plan->flags & DROPOUT) plan->rng = *a->rng;
+  const uint32_t d = (uint32_t)(lac_tensor_shape(a->q)->dim[1] / a->heads);
+  *plan = (lac_attend_plan){
+      .segments = lac_segments_retain(a->segments),
+      .heads = a->heads,
+      .d = d,
+      .dv = (uint32_t)(lac_tensor_shape(a->v)->dim[1] / a->heads),
+      .flags = (a->causal ? LAC_ATTEND_CAUSAL : 0u) | (a->bias ? LAC_ATTEND_BIASED : 0u) |
+               (a->dropout > 0 ? LAC_ATTEND_DROPOUT : 0u),
+      .blocks = (uint32_t)lac_rng_span(a->segments->most_keys),
+      .threshold = (uint32_t)((double)a->dropout * 4294967296.0), // dropout < 1, so it fits
+      .scale = 1 / sqrtf((float)d),
+      .keep = 1 / (1 - a->dropout)};
+  if (a->dropout > 0) plan->rng = *a->rng;
   *out = plan;
   return LAC_OK;
 }
@@ -264,7 +247,7 @@ static lac_status dense_rows(lac_tensor **out, lac_tensor *x, bool alone) {
 lac_status lac_attend(lac_tensor **out, const lac_attend_args *a) {
   LAC_TRY(check(a));
   lac_tensor *in[INPUTS] = {NULL};
-  attend_plan *plan = NULL;
+  lac_attend_plan *plan = NULL;
   lac_status status = dense_rows(&in[Q], a->q, false);
   if (status == LAC_OK) status = dense_rows(&in[K], a->k, tangled(a->k, in[Q]));
   if (status == LAC_OK)
@@ -272,7 +255,7 @@ lac_status lac_attend(lac_tensor **out, const lac_attend_args *a) {
   if (status == LAC_OK && a->bias) status = lac_contiguous(&in[BIAS], a->bias);
   if (status == LAC_OK) status = make_plan(&plan, a);
   const uint64_t counters =
-      status == LAC_OK ? (uint64_t)a->segments->rows * a->heads * blocks_of(plan) : 0;
+      status == LAC_OK ? (uint64_t)a->segments->rows * a->heads * plan->blocks : 0;
   if (status == LAC_OK) status = attend_dense(out, in, plan);
   if (status == LAC_OK && a->dropout > 0) a->rng->counter += counters;
   for (int i = 0; i < INPUTS; i++)

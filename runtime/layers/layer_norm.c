@@ -1,5 +1,5 @@
 /* Forward keeps three numbers per row; backward needs nothing else but x and gain. */
-#include "layers/layer_norm.h"
+#include "layers/layer_norm_host.h"
 
 #include "ops/elementwise.h"
 #include "ops/op.h"
@@ -78,8 +78,22 @@ static lac_status bwd_gain(const lac_node *node, const sizes *s) {
   return status;
 }
 
+static lac_status bwd_on_host(const lac_node *node) {
+  lac_norm_tensors t = {.kept = node->saved[0],
+                        .x = node->in[X],
+                        .gain = node->in[GAIN],
+                        .gy = lac_tensor_grad(node->out[0])};
+  bool fresh = false;
+  if (lac_tensor_requires_grad(t.x)) LAC_TRY(lac_tensor_borrow_fresh_grad(&t.gx, &fresh, t.x));
+  if (lac_tensor_requires_grad(t.gain)) LAC_TRY(lac_tensor_borrow_grad(&t.ggain, t.gain));
+  if (lac_tensor_requires_grad(node->in[OFFSET]))
+    LAC_TRY(lac_tensor_borrow_grad(&t.goffset, node->in[OFFSET]));
+  return lac_layer_norm_host_backward(&t, fresh);
+}
+
 static lac_status layer_norm_backward(const lac_node *node) {
   const sizes s = measure(node->in[X]);
+  if (lac_layer_norm_on_host(lac_tensor_device(node->in[X]))) return bwd_on_host(node);
   LAC_TRY(bwd_x(node, &s));
   return bwd_gain(node, &s);
 }
@@ -87,6 +101,11 @@ static lac_status layer_norm_backward(const lac_node *node) {
 static lac_status run_forward(lac_tensor *y, lac_tensor *kept, lac_tensor *const in[INPUTS],
                               float eps, lac_layer_norm_form form) {
   const sizes s = measure(y);
+  if (lac_layer_norm_on_host(lac_tensor_device(y))) {
+    const lac_norm_tensors t = {
+        .y = y, .kept = kept, .x = in[X], .gain = in[GAIN], .offset = in[OFFSET]};
+    return lac_layer_norm_host_forward(&t, eps, form);
+  }
   lac_launch run = lac_launch_new(lac_tensor_device(y), "layer_norm", "layer_norm_fwd");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, kept);

@@ -55,7 +55,10 @@ static void fill_rows(lac_segments *s, int32_t *rows, const int32_t *queries, co
     }
     s->most_queries = larger(s->most_queries, (uint32_t)row[LAC_SEGMENT_QUERIES]);
     s->most_keys = larger(s->most_keys, (uint32_t)row[LAC_SEGMENT_KEYS]);
-    if (row[LAC_SEGMENT_KEYS] != row[LAC_SEGMENT_QUERIES] && s->uneven == s->count) s->uneven = i;
+    if (row[LAC_SEGMENT_KEYS] == row[LAC_SEGMENT_QUERIES] || s->uneven < s->count) continue;
+    s->uneven = i;
+    s->uneven_keys = (uint32_t)row[LAC_SEGMENT_KEYS];
+    s->uneven_queries = (uint32_t)row[LAC_SEGMENT_QUERIES];
   }
 }
 
@@ -76,6 +79,10 @@ static void find_groups(lac_segments *s, int32_t *rows, int32_t *groups, int32_t
     }
     if (end > last[LAC_GROUP_KEY_END]) last[LAC_GROUP_KEY_END] = end;
     last[LAC_GROUP_END] = (int32_t)at + 1;
+  }
+  for (uint32_t g = 0; g < s->groups; g++) {
+    const int32_t *group = groups + (size_t)LAC_SEGMENT_ROW * g;
+    s->covered += (uint32_t)(group[LAC_GROUP_KEY_END] - group[LAC_GROUP_KEY]);
   }
   int32_t *order = groups + (size_t)LAC_SEGMENT_ROW * s->groups;
   for (uint32_t at = 0; at < n; at++)

@@ -24,9 +24,11 @@ typedef struct lac_segments {
   uint32_t count, groups;
   uint32_t rows;                    /* queries in all */
   uint32_t key_rows, farthest;      /* the row behind the last key, and the segment it is of */
+  uint32_t covered;                 /* key rows that some query looks at */
   uint32_t most_queries, most_keys; /* of any segment */
   uint32_t uneven;                  /* the first segment with more or fewer keys than queries;
                                        count where there is none */
+  uint32_t uneven_keys, uneven_queries;
 } lac_segments;
 
 /**

@@ -4,7 +4,7 @@
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
-enum { RATIOS = 4, WAVES = 32 };
+enum { RATIOS = 4, WAVES = 64 }; // numbers per pair
 
 lac_status lac_positions(lac_tensor **out, lac_device *device, uint64_t count, uint64_t d) {
   const lac_shape shape = {2, {count, d}};
@@ -19,24 +19,44 @@ lac_status lac_positions(lac_tensor **out, lac_device *device, uint64_t count, u
   return lac_op_finish(out, y, lac_launch_run(&run), &none);
 }
 
+static lac_status run_ratios(lac_tensor *y, lac_tensor *boxes, uint64_t pairs, uint64_t each) {
+  lac_launch run = lac_launch_new(lac_tensor_device(y), "trigonometric", "box_ratios");
+  lac_arg_tensor(&run, y);
+  lac_arg_tensor(&run, boxes);
+  lac_arg_u64(&run, pairs);
+  lac_arg_u32(&run, (uint32_t)each);
+  lac_launch_items(&run, pairs);
+  return lac_launch_run(&run);
+}
+
+static lac_status run_waves(lac_tensor *y, lac_tensor *ratios) {
+  lac_launch run = lac_launch_new(lac_tensor_device(y), "trigonometric", "box_waves");
+  lac_arg_tensor(&run, y);
+  lac_arg_tensor(&run, ratios);
+  lac_arg_u64(&run, lac_tensor_numel(ratios));
+  lac_launch_items(&run, lac_tensor_numel(ratios));
+  return lac_launch_run(&run);
+}
+
 static lac_status embed_contiguous(lac_tensor **out, lac_tensor *boxes, bool trigonometric) {
   lac_device *device = lac_tensor_device(boxes);
   lac_shape shape = *lac_tensor_shape(boxes);
   const uint64_t each = shape.dim[shape.rank - 2], pairs = lac_tensor_numel(boxes) / 4 * each;
   shape.dim[shape.rank - 1] = each;
-  shape.dim[shape.rank++] = trigonometric ? 2 * WAVES : RATIOS;
-  const uint64_t items = trigonometric ? pairs * WAVES : pairs;
-  lac_tensor *y;
-  LAC_TRY(lac_tensor_new(&y, device, LAC_F32, &shape));
-  lac_launch run =
-      lac_launch_new(device, "trigonometric", trigonometric ? "box_waves" : "box_ratios");
-  lac_arg_tensor(&run, y);
-  lac_arg_tensor(&run, boxes);
-  lac_arg_u64(&run, items);
-  lac_arg_u32(&run, (uint32_t)each);
-  lac_launch_items(&run, items);
+  shape.dim[shape.rank++] = RATIOS;
+  lac_tensor *ratios, *y = NULL;
+  LAC_TRY(lac_tensor_new(&ratios, device, LAC_F32, &shape));
+  lac_status status = run_ratios(ratios, boxes, pairs, each);
+  if (trigonometric) {
+    shape.dim[shape.rank - 1] = WAVES;
+    if (status == LAC_OK) status = lac_tensor_new(&y, device, LAC_F32, &shape);
+    if (status == LAC_OK) status = run_waves(y, ratios);
+    lac_tensor_release(ratios);
+  } else {
+    y = ratios;
+  }
   const lac_node none = {.out = {y}};
-  return lac_op_finish(out, y, lac_launch_run(&run), &none);
+  return lac_op_finish(out, y, status, &none);
 }
 
 lac_status lac_box_embedding(lac_tensor **out, lac_tensor *boxes, bool trigonometric) {

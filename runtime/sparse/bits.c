@@ -1,5 +1,5 @@
 /*
- * A draw goes by sixteen counters, which give sixteen bits of each quarter. Quarters begin anywhere
+ * A draw goes by 32 counters, which give 32 bits of each quarter. Quarters begin anywhere
  * in a row, so a second pass reads them as a stream of bits, row by row, 32 columns at a time, and
  * turns blocks of 32 x 32 for the other order.
  *
@@ -66,7 +66,7 @@ typedef float number2 __attribute__((vector_size(8)));
 #define BELOW(x, y) (((x)[0] < (y)[0]) | ((x)[1] < (y)[1]) << 1)
 #include "sparse/bits_draw.inc"
 
-typedef void (*draw_function)(uint16_t bits[4], const lac_rng *rng, const uint64_t keys[20],
+typedef void (*draw_function)(uint32_t bits[4], const lac_rng *rng, const uint64_t keys[20],
                               uint64_t counter, const float *odds, uint64_t part);
 
 static draw_function pick_draw(void) {
@@ -143,11 +143,12 @@ void lac_bits_draw(const lac_bits_plan *plan, uint16_t *quarters, const lac_rng 
     keys[2 * i] = (uint32_t)rng->seed + i * 0x9E3779B9u;
     keys[2 * i + 1] = (uint32_t)(rng->seed >> 32) + i * 0xBB67AE85u;
   }
-  for (; q + 16 <= last; q += 16) {
-    uint16_t bits[4];
+  for (; q + 32 <= last; q += 32) {
+    uint32_t bits[4];
     draw(bits, rng, keys, rng->counter + q, odds + q, part);
     for (uint64_t j = 0; j < 4; j++)
-      quarters[j * plan->stride + q / 16] = bits[j];
+      for (uint32_t half = 0; half < 2; half++)
+        quarters[j * plan->stride + q / 16 + half] = (uint16_t)(bits[j] >> 16 * half);
   }
   draw_few(plan, quarters, rng, odds, q, last, end == lac_bits_blocks(plan));
 }
@@ -203,25 +204,82 @@ static void turn_block(uint32_t a[32]) {
   turn_blocks(a, 1, 0x55555555);
 }
 
-/* 32 rows from row0 on and 32 columns of a range */
-static void order_block(const lac_bits_plan *plan, uint32_t *forward, uint32_t *back,
-                        const uint16_t *quarters, uint32_t cut, uint64_t row0, uint64_t panel) {
-  const uint64_t width = plan->width[cut], column = panel * 32;
-  const uint64_t columns = width - column < 32 ? width - column : 32;
-  const uint32_t valid = columns == 32 ? UINT32_MAX : (1u << columns) - 1;
-  uint32_t block[32] = {0};
-  for (uint64_t r = 0; r < 32 && row0 + r < plan->rows; r++)
-    back[panel * plan->rows + row0 + r] = block[r] =
-        valid & read_bits(plan, quarters, (row0 + r) * plan->columns + plan->start[cut] + column);
-  turn_block(block);
-  memcpy(forward + row0 / 32 * width + column, block, columns * sizeof *block);
+#if defined(__x86_64__)
+/*
+ * The same by bytes: vectors of byte b of all rows, whose highest bits are a word of the result,
+ * then the next highest.
+ */
+static __attribute__((target("avx2"))) void turn_block_avx2(uint32_t a[32]) {
+  const __m256i by_byte = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0,
+                                           4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m256i pairs = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  __m256i x[4], bytes[4]; // x: eight rows each, byte 0 of all, then byte 1, ...
+  for (int i = 0; i < 4; i++) {
+    x[i] = _mm256_loadu_si256((const __m256i *)(a + 8 * i));
+    x[i] = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(x[i], by_byte), pairs);
+  }
+  const __m256i even01 = _mm256_unpacklo_epi64(x[0], x[1]); // bytes 0 and 2 of rows 0 .. 15
+  const __m256i even23 = _mm256_unpacklo_epi64(x[2], x[3]);
+  const __m256i odd01 = _mm256_unpackhi_epi64(x[0], x[1]);
+  const __m256i odd23 = _mm256_unpackhi_epi64(x[2], x[3]);
+  bytes[0] = _mm256_permute2x128_si256(even01, even23, 0x20);
+  bytes[1] = _mm256_permute2x128_si256(odd01, odd23, 0x20);
+  bytes[2] = _mm256_permute2x128_si256(even01, even23, 0x31);
+  bytes[3] = _mm256_permute2x128_si256(odd01, odd23, 0x31);
+  for (int b = 0; b < 4; b++)
+    for (int bit = 7; bit >= 0; bit--) {
+      a[8 * b + bit] = (uint32_t)_mm256_movemask_epi8(bytes[b]);
+      bytes[b] = _mm256_add_epi8(bytes[b], bytes[b]);
+    }
+}
+#endif
+
+typedef void (*turn_function)(uint32_t a[32]);
+
+static turn_function pick_turn(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return turn_block_avx2;
+#endif
+  return turn_block;
+}
+
+/* The words of one row of a range, `gap` apart: to[panel * gap] has columns 32 panel and on, zeros
+ * past the last. */
+static void read_row(const lac_bits_plan *plan, const uint16_t *quarters, uint64_t e,
+                     uint64_t width, uint32_t *to, uint64_t gap) {
+  const uint64_t part = count_of(plan) / 4, j = quarter_of(e, part), q = e - j * part;
+  const uint16_t *words = quarters + j * plan->stride + q / 16;
+  const uint64_t left = j < 4 ? part - q : 0; // in the quarter
+  uint64_t column = 0;
+  for (; column + 32 <= width && column + 32 <= left; column += 32, words += 2, to += gap)
+    *to = (uint32_t)((words[0] | (uint64_t)words[1] << 16 | (uint64_t)words[2] << 32) >> q % 16);
+  for (; column < width; column += 32, to += gap) {
+    const uint64_t bits = width - column;
+    *to = read_bits(plan, quarters, e + column) & (bits < 32 ? (1u << bits) - 1 : UINT32_MAX);
+  }
+}
+
+/* 32 rows from row0 on of a range */
+static void order_rows(const lac_bits_plan *plan, turn_function turn, uint32_t *forward,
+                       uint32_t *back, const uint16_t *quarters, uint32_t cut, uint64_t row0) {
+  const uint64_t width = plan->width[cut], left = plan->rows - row0, rows = left < 32 ? left : 32;
+  for (uint64_t r = 0; r < rows; r++)
+    read_row(plan, quarters, (row0 + r) * plan->columns + plan->start[cut], width, back + row0 + r,
+             plan->rows);
+  for (uint64_t column = 0; column < width; column += 32) {
+    const uint64_t columns = width - column < 32 ? width - column : 32;
+    uint32_t block[32] = {0};
+    memcpy(block, back + column / 32 * plan->rows + row0, rows * sizeof *block);
+    turn(block);
+    memcpy(forward + row0 / 32 * width + column, block, columns * sizeof *block);
+  }
 }
 
 void lac_bits_order(const lac_bits_plan *plan, uint32_t *forward, uint32_t *back,
                     const uint16_t *quarters, uint64_t first, uint64_t end) {
+  const turn_function turn = pick_turn();
   for (uint64_t p = first; p < end; p++)
     for (uint32_t cut = 0; cut < plan->cuts; cut++)
-      for (uint64_t panel = 0; panel * 32 < plan->width[cut]; panel++)
-        order_block(plan, forward + plan->forward[cut], back + plan->back[cut], quarters, cut,
-                    32 * p, panel);
+      order_rows(plan, turn, forward + plan->forward[cut], back + plan->back[cut], quarters, cut,
+                 32 * p);
 }

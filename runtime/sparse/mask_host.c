@@ -83,8 +83,7 @@ static const loops *pick_loops(void) {
 }
 
 bool lac_mask_on_host(const lac_device *device) {
-  const lac_caps *caps = lac_device_caps(device);
-  return caps->is_cpu && caps->native_kernels && caps->unified && pick_loops();
+  return lac_device_is_host(device) && pick_loops();
 }
 
 /* What travels through the queue for a draw. */

@@ -34,6 +34,19 @@ local function survive(task, least)
   error("it never succeeded")
 end
 
+-- One step of a small transformer's layers.
+local function attend()
+  local g = lac.rng(1)
+  local q <close> = g:normal {5, 4}
+  q:requires_grad(true)
+  local tape <close> = lac.tape()
+  local k = lac.layer_norm(q, lac.zeros({4}):fill(1), lac.positions(1, 4):reshape(4))
+  local y = lac.attend {q = q, k = k, v = k, heads = 2, queries = {0, 2, 5}, keys = {{0, 5}, {1, 3}}, dropout = 0.1,
+                        rng = g, bias = lac.box_embedding(g:uniform {2, 5, 4}, {trigonometric = false})
+                          :transpose(2, 4):slice(2, 1, 2):contiguous()}
+  tape:backward(y:gelu():sum())
+end
+
 local function close_all(list)
   for _, x in ipairs(list) do x:close() end
 end
@@ -68,6 +81,11 @@ end
 function T.a_training_step_survives_every_failing_allocation()
   train() -- programs are built and looked up: what is left is what every step allocates
   survive(train, 50)
+end
+
+function T.attention_survives_every_failing_allocation()
+  attend()
+  survive(attend, 20)
 end
 
 function T.a_fresh_device_survives_every_failing_allocation()

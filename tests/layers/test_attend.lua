@@ -49,10 +49,12 @@ local CASES = {
   uneven = {rows = 7, keys_of = 9, heads = 3, d = 6, dv = 9, queries = {0, 1, 5, 5, 7},
             keys = {{5, 4}, {0, 1}, {0, 0}, {1, 3}}},
   shared = {rows = 6, keys_of = 8, heads = 2, d = 4, dv = 4, queries = {0, 2, 3, 6}, keys = {{4, 4}, {0, 3}, {4, 4}}},
-  overlapping = {rows = 5, keys_of = 6, heads = 1, d = 3, dv = 2, queries = {0, 2, 4, 5}, keys = {{2, 4}, {0, 3}, {1, 2}}},
+  overlapping = {rows = 5, keys_of = 6, heads = 1, d = 3, dv = 2, queries = {0, 2, 4, 5},
+                 keys = {{2, 4}, {0, 3}, {1, 2}}},
   causal = {rows = 9, keys_of = 9, heads = 2, d = 4, dv = 4, causal = true, queries = {0, 5, 6, 9},
             keys = {{0, 5}, {5, 1}, {6, 3}}},
-  width_one = {rows = 4, keys_of = 4, heads = 3, d = 3, dv = 3, causal = true, queries = {0, 3, 4}, keys = {{0, 3}, {3, 1}}},
+  width_one = {rows = 4, keys_of = 4, heads = 3, d = 3, dv = 3, causal = true, queries = {0, 3, 4},
+               keys = {{0, 3}, {3, 1}}},
   wide = {rows = 2, keys_of = 3, heads = 1, d = 70, dv = 67, queries = {0, 2}, keys = {{0, 3}}},
   many_keys = {rows = 2, keys_of = 140, heads = 2, d = 4, dv = 2, queries = {0, 1, 2}, keys = {{0, 140}, {3, 70}}},
   many_queries = {rows = 140, keys_of = 140, heads = 1, d = 2, dv = 2, causal = true, queries = {0, 137, 140},
@@ -104,12 +106,305 @@ function T.it_follows_its_equations_in_all_kinds_of_segments()
   end
 end
 
+-- Every gradient of a case against differences; `change` may alter the case.
+local function check_gradients(name, change)
+  local c = case(name)
+  if change then change(c) end
+  check.grad(function(q, k, v, bias)
+    c.rng = c.dropout and lac.rng(3, 4) -- the same draws each time
+    return attend(c, q, k, v, bias)
+  end, {c.q, c.k, c.v, bias_of(c)})
+end
+
 function T.gradients_match_finite_differences()
-  for _, name in ipairs {"one", "uneven", "shared", "overlapping", "causal", "width_one"} do
-    local c = case(name)
-    check.grad(function(q, k, v) return attend(c, q, k, v) end, {c.q, c.k, c.v})
-    check.grad(function(q, k, v, bias) return attend(c, q, k, v, bias) end, {c.q, c.k, c.v, bias_of(c)})
+  for _, name in ipairs {"one", "shared", "overlapping", "width_one"} do check_gradients(name) end
+  check_gradients("causal", function(c) -- without the numbers of a bias that is not looked at
+    c.d, c.dv = 2, 2
+    c.q, c.k, c.v = numbers(1, c.rows, 2), numbers(400, c.keys_of, 2), numbers(900, c.keys_of, 2)
+  end)
+end
+
+function T.gradients_with_dropout_match_finite_differences()
+  for _, name in ipairs {"shared", "width_one"} do check_gradients(name, function(c) c.dropout = 0.4 end) end
+end
+
+-- Gradients by another way: scores, softmax and sums of whole matrices for one head and segment at a time.
+local function composed(c, q, k, v)
+  local d, dv, parts = c.d // c.heads, c.dv // c.heads, {}
+  for s = 1, #c.keys do
+    local n = c.queries[s + 1] - c.queries[s]
+    local heads = {}
+    for h = 1, n > 0 and c.heads or 0 do
+      local function cut(x, first, rows, width)
+        return x:slice(1, first + 1, rows):slice(2, (h - 1) * width + 1, width):contiguous()
+      end
+      local scores = cut(q, c.queries[s], n, d):matmul(cut(k, c.keys[s][1], c.keys[s][2], d):transpose()) * d ^ -0.5
+      if c.causal then
+        local mask = {}
+        for i = 1, n do
+          mask[i] = {}
+          for j = 1, n do mask[i][j] = j <= i and 0 or -1e9 end
+        end
+        scores = scores + lac.tensor(mask)
+      end
+      heads[h] = scores:softmax():matmul(cut(v, c.keys[s][1], c.keys[s][2], dv))
+    end
+    if n > 0 then parts[#parts + 1] = lac.concat(heads, 2) end
   end
+  return lac.concat(parts, 1)
+end
+
+local function gradients(c, fn)
+  local leaves = {lac.tensor(c.q), lac.tensor(c.k), lac.tensor(c.v)}
+  for _, x in ipairs(leaves) do x:requires_grad(true) end
+  local found = {}
+  do
+    local tape <close> = lac.tape()
+    tape:backward((fn(c, table.unpack(leaves)) * lac.tensor(numbers(5, c.rows, c.dv))):sum())
+    for i, x in ipairs(leaves) do found[i] = x:grad():totable() end
+  end
+  for _, x in ipairs(leaves) do x:close() end
+  return found
+end
+
+function T.gradients_of_larger_cases_agree_with_products_of_whole_matrices()
+  for _, name in ipairs {"uneven", "wide", "many_keys", "many_queries", "decoding"} do
+    local c = case(name)
+    local got, want = gradients(c, attend), gradients(c, composed)
+    for i = 1, 3 do check.close(got[i], want[i], 1e-5) end
+  end
+end
+
+-- What dropout multiplies each probability by, from the counters that the header names.
+local function draws(c, p, state)
+  local most = 0
+  for _, range in ipairs(c.keys) do most = math.max(most, range[2]) end
+  local blocks = (most + 3) // 4
+  local u = lac.rng(state[1], state[2]):uniform({c.rows * c.heads * blocks * 4}):totable()
+  return function(row, head, j)
+    local item = (row - 1) * c.heads + head - 1
+    return u[4 * (item * blocks + (j - 1) % blocks) + (j - 1) // blocks + 1] >= p and 1 / (1 - p) or 0
+  end, c.rows * c.heads * blocks
+end
+
+function T.dropout_comes_from_the_generators_counters()
+  for _, name in ipairs(names()) do
+    local scope <close> = lac.scope()
+    local c = case(name)
+    c.dropout, c.rng = 0.3, lac.rng(11, 12)
+    local kept, counters = draws(c, 0.3, {11, 12})
+    check.close(attend(c, lac.tensor(c.q), lac.tensor(c.k), lac.tensor(c.v)), reference(c, kept), 1e-5)
+    check.equal(c.rng:state().counter, counters)
+  end
+end
+
+function T.dropout_keeps_what_is_expected()
+  local scope <close> = lac.scope()
+  local ones = lac.zeros({64, 8}):fill(1)
+  local y = lac.attend {q = lac.rng(1):normal {64, 8}, k = lac.rng(2):normal {64, 8}, v = ones, heads = 8,
+                        queries = {0, 64}, keys = {{0, 64}}, dropout = 0.5, rng = lac.rng(3)}
+  local mean = y:mean():item()
+  check.close(mean, 1, 0.05)
+  check.yes(math.abs(mean - 1) > 1e-6)
+end
+
+function T.one_tensor_for_several_inputs_gets_the_sum_of_its_gradients()
+  for _, causal in ipairs {false, true} do
+    local c = case("causal")
+    c.causal = causal
+    check.grad(function(q, x) return attend(c, q, x, x) end, {c.q, c.k})
+    check.grad(function(x, v) return attend(c, x, x, v) end, {c.q, c.v})
+    check.grad(function(x) return attend(c, x, x, x) end, {c.q})
+  end
+  local crossed = {heads = 2, queries = {0, 2, 4}, keys = {{2, 2}, {0, 2}}} -- rows of one segment are keys of the other
+  check.grad(function(x) return attend(crossed, x, x, x) end, {numbers(3, 4, 4)})
+end
+
+function T.slices_of_columns_are_taken_where_they_lie()
+  local c = case("causal")
+  check.grad(function(x) -- one product for all three, as it comes
+    return attend(c, x:slice(2, 1, 4), x:slice(2, 5, 4), x:slice(2, 9, 4))
+  end, {numbers(7, c.rows, 12)})
+  check.grad(function(x) return attend(c, x:slice(2, 1, 4), x:slice(2, 2, 4), x:slice(2, 4, 4)) end,
+             {numbers(7, c.rows, 7)})
+  check.grad(function(q, x) -- rows and columns exchanged
+    return attend(c, q:transpose(), x:slice(1, 3, 9), x:slice(1, 1, 9))
+  end, {numbers(7, 4, c.rows), numbers(8, 11, 4)})
+end
+
+function T.rows_that_nobody_looks_at_get_no_gradient()
+  local k <close> = lac.tensor(numbers(1, 5, 2))
+  k:requires_grad(true)
+  local tape <close> = lac.tape()
+  local y = lac.attend {q = lac.tensor(numbers(2, 2, 2)), k = k, v = k, heads = 1, queries = {0, 2}, keys = {{1, 2}}}
+  tape:backward(y:sum())
+  for row, values in ipairs(k:grad():totable()) do
+    check.equal(values[1] == 0 and values[2] == 0, row ~= 2 and row ~= 3)
+  end
+end
+
+function T.only_wanted_gradients_are_made()
+  local c = case("shared")
+  local inputs = {lac.tensor(c.q), lac.tensor(c.k), lac.tensor(c.v), lac.tensor(bias_of(c))}
+  for i, wanted in ipairs(inputs) do
+    wanted:requires_grad(true)
+    do
+      local tape <close> = lac.tape()
+      tape:backward(attend(c, table.unpack(inputs)):square():sum())
+    end
+    for j, x in ipairs(inputs) do check.equal(x:grad() ~= nil, i == j) end
+    wanted:zero_grad()
+    wanted:requires_grad(false)
+  end
+  for _, x in ipairs(inputs) do x:close() end
+end
+
+function T.gradients_add_up_over_calls_and_segments_are_made_once()
+  local c = case("uneven")
+  local segments <close> = lac.segments(lac.tensor(c.queries, "i32"), lac.tensor(c.keys, "i32"))
+  local q <close> = lac.tensor(c.q)
+  q:requires_grad(true)
+  local function grad(times)
+    local tape <close> = lac.tape()
+    local k, v, total = lac.tensor(c.k), lac.tensor(c.v), nil
+    for _ = 1, times do
+      local y = lac.attend {q = q, k = k, v = v, heads = c.heads, segments = segments}:sum()
+      total = total and total + y or y
+    end
+    tape:backward(total)
+    local values = q:grad():totable()
+    q:zero_grad()
+    return values
+  end
+  local once, twice = grad(1), grad(2)
+  for _, row in ipairs(once) do for i = 1, #row do row[i] = 2 * row[i] end end
+  check.close(twice, once, 1e-5)
+end
+
+function T.segments_may_end_before_backward_runs()
+  local q <close> = lac.tensor(numbers(2, 2, 2))
+  q:requires_grad(true)
+  local tape <close> = lac.tape()
+  local segments = lac.segments({0, 2}, {{0, 2}})
+  local y = lac.attend {q = q, k = q, v = q, heads = 1, segments = segments}
+  segments:close()
+  check.fails("field 'segments' is closed", lac.attend, {q = q, k = q, v = q, heads = 1, segments = segments})
+  tape:backward(y:sum())
+  check.yes(q:grad())
+end
+
+function T.a_bias_of_minus_infinity_leaves_keys_out()
+  local scope <close> = lac.scope()
+  local c = case("one")
+  local bias, inf = bias_of(c), math.huge
+  for h = 1, 2 do for i = 1, 3 do bias[1][h][i][2] = -inf end end
+  local y = attend(c, lac.tensor(c.q), lac.tensor(c.k), lac.tensor(c.v), lac.tensor(bias))
+  c.bias = bias
+  check.close(y, reference(c), 1e-5)
+  for h = 1, 2 do for j = 1, 4 do bias[1][h][3][j] = -inf end end
+  y = attend(c, lac.tensor(c.q), lac.tensor(c.k), lac.tensor(c.v), lac.tensor(bias)):totable()
+  check.close(y[3], {0 / 0, 0 / 0, 0 / 0, 0 / 0})
+  check.yes(y[2][1] == y[2][1])
+end
+
+function T.large_scores_do_not_overflow()
+  local scope <close> = lac.scope()
+  local q, k = lac.tensor {{100}, {-100}}, lac.tensor {{100}, {99}}
+  local y = lac.attend {q = q, k = k, v = lac.tensor {{1}, {2}}, heads = 1, queries = {0, 2}, keys = {{0, 2}}}
+  check.close(y, {{1}, {2}}, 1e-6)
+end
+
+function T.no_rows_and_no_segments_are_fine()
+  local k <close> = lac.tensor {{1, 2}}
+  k:requires_grad(true)
+  local tape <close> = lac.tape()
+  local y = lac.attend {q = lac.zeros {0, 2}, k = k, v = k, heads = 2, queries = {0}, keys = {}}
+  check.equal(y:shape(), {0, 2})
+  local z = lac.attend {q = lac.zeros {0, 2}, k = k, v = k, heads = 2, queries = {0, 0}, keys = {{0, 0}}}
+  tape:backward((y + z):sum())
+  check.equal(k:grad():totable(), {{0.0, 0.0}})
+  local none = lac.attend {q = k, k = k, v = lac.zeros {1, 0}, heads = 2, queries = {0, 1}, keys = {{0, 1}}}
+  check.equal(none:shape(), {1, 0})
+end
+
+function T.segments_that_make_no_sense_are_refused()
+  check.fails("queries must begin with 0, got 1", lac.segments, {1, 2}, {{0, 1}})
+  check.fails("queries must never fall, got 2 after 3 at the end of segment 2", lac.segments,
+              {0, 3, 2}, {{0, 1}, {0, 1}})
+  check.fails("segment 1 wants 2 keys from row %-1 on", lac.segments, {0, 1}, {{-1, 2}})
+  check.fails("segment 2 wants %-3 keys from row 4 on", lac.segments, {0, 1, 1}, {{0, 1}, {4, -3}})
+  check.fails("segment 1 wants 2147483647 keys from row 7 on", lac.segments, {0, 1}, {{7, 2147483647}})
+  check.fails("segment 2 has queries but no key to look at", lac.segments, {0, 1, 2}, {{0, 1}, {0, 0}})
+  check.fails("queries have 0 entries and keys 0", lac.segments, {}, {})
+  check.fails("queries have 2 entries and keys 2", lac.segments, {0, 1}, {{0, 1}, {0, 1}})
+  check.fails("entry 1 of keys must be {first key, keys}", lac.segments, {0, 1}, {0, 1})
+  check.fails("entry 2 of keys must be", lac.segments, {0, 1, 2}, {{0, 1}, {0, 1, 2}})
+  check.fails("queries must hold whole numbers of 32 bits, got 1.5", lac.segments, {0, 1.5}, {{0, 1}})
+  check.fails("keys must hold whole numbers of 32 bits, got 4294967296", lac.segments, {0, 1}, {{0, 1 << 32}})
+  check.fails("queries must be a list or an i32 tensor, got nil", lac.segments, nil, {{0, 1}})
+  local scope <close> = lac.scope()
+  check.fails("queries must be i32 %[segments %+ 1%], got f32 %[2%]", lac.segments, lac.tensor {0, 1}, {{0, 1}})
+  check.fails("keys must be i32 %[segments, 2%], got i32 %[1, 3%]", lac.segments,
+              {0, 1}, lac.tensor({{0, 1, 2}}, "i32"))
+end
+
+function T.what_does_not_fit_is_refused()
+  local scope <close> = lac.scope()
+  local q, k, ids = lac.zeros {3, 6}, lac.zeros {5, 6}, lac.zeros({3, 6}, "i32")
+  local function try(pattern, changes)
+    local args = {q = q, k = k, v = k, heads = 2, queries = {0, 3}, keys = {{0, 5}}}
+    for name, value in pairs(changes) do args[name] = value end
+    check.fails(pattern, lac.attend, args)
+  end
+  try("4 heads do not divide the 6 channels of q and k and the 6 of v", {heads = 4})
+  try("2 heads do not divide the 6 channels of q and k and the 3 of v", {v = lac.zeros {5, 3}})
+  try("heads must be 1 or more, got 0", {heads = 0})
+  try("q %[3, 6%], k %[5, 4%] and v %[5, 6%] do not fit", {k = lac.zeros {5, 4}, v = k})
+  try("q %[3, 6%], k %[5, 6%] and v %[4, 6%] do not fit", {v = lac.zeros {4, 6}})
+  try("do not fit", {q = lac.zeros {6}})
+  try("q must be f32, got i32", {q = ids})
+  try("the segments have 4 queries, q has 3 rows", {queries = {0, 4}})
+  try("segment 2 looks at keys up to row 6, k has 5 rows", {queries = {0, 1, 3}, keys = {{0, 5}, {3, 3}}})
+  try("causal wants as many keys as queries, segment 1 has 5 keys for 3 queries", {causal = true})
+  try("bias must be .* = %[1, 2, 3 or more, 5 or more%], got %[1, 2, 3, 4%]", {bias = lac.zeros {1, 2, 3, 4}})
+  try("bias must be", {bias = lac.zeros {2, 3, 5}})
+  try("dropout must be 0 <= p < 1, got 1", {dropout = 1, rng = lac.rng(1)})
+  try("dropout must be", {dropout = 0 / 0, rng = lac.rng(1)})
+  try("dropout needs a generator in rng", {dropout = 0.1})
+  try("field 'segments' must be lac.segments, got number", {segments = 1})
+  try("field 'q' must be a tensor, got boolean", {q = false})
+end
+
+-- The first encoder layer of a published model: boxes, their weights, and the attention they take part in.
+function T.box_attention_agrees_with_the_published_implementation()
+  local file <close> = lac.hdf5.open(check.shared("golden/ort_small.h5"))
+  local scope <close> = lac.scope()
+  local function read(name) return file:read(name) end
+  local layer = "params/model.encoder.layers.0."
+  local function linear(x, name) return x:linear(read(layer .. name .. ".weight"), read(layer .. name .. ".bias")) end
+  local embedding = lac.box_embedding(read "inputs/boxes") -- [3, 6, 6, 64]
+  local weights, biases = {}, {}
+  for h = 0, 3 do
+    weights[h + 1] = read(layer .. "self_attn.WGs." .. h .. ".weight")
+    biases[h + 1] = read(layer .. "self_attn.WGs." .. h .. ".bias")
+  end
+  local geometry = embedding:reshape(108, 64):linear(lac.concat(weights, 1), lac.concat(biases, 1)):relu()
+    :reshape(3, 6, 6, 4):transpose(2, 4):transpose(3, 4) -- [3, head, query, key]
+  check.close(geometry:contiguous(), read("outputs/encoder_layer0_geometry_weights"):totable(), 1e-4)
+  local queries, keys = {0}, {}
+  for image, row in ipairs(read("inputs/att_masks"):totable()) do
+    local regions = 0
+    for _, counts in ipairs(row) do regions = regions + math.tointeger(counts) end
+    queries[image + 1], keys[image] = 6 * image, {6 * (image - 1), regions}
+  end
+  check.yes(keys[2][2] < 6 or keys[3][2] < 6) -- some are padding
+  local x = lac.layer_norm(read("outputs/att_embed"):reshape(18, 32), read(layer .. "sublayer.0.norm.a_2"),
+                           read(layer .. "sublayer.0.norm.b_2"), {form = "published"})
+  local y = lac.attend {q = linear(x, "self_attn.linears.0"), k = linear(x, "self_attn.linears.1"),
+                        v = linear(x, "self_attn.linears.2"), heads = 4, queries = queries, keys = keys,
+                        bias = geometry:contiguous():clamp(1e-6, math.huge):log()}
+  check.close(linear(y, "self_attn.linears.3"):reshape(3, 6, 32),
+              read("outputs/encoder_layer0_self_attention"):totable(), 1e-4)
 end
 
 return T

@@ -6,7 +6,8 @@ local T = {}
 function T.positions_by_hand()
   local y <close> = lac.positions(4, 16)
   local row = y:totable()[4]
-  check.close({table.unpack(row, 1, 8)}, {.141120, -.989992, .812649, .582754, .295520, .955337, .094726, .995503}, 2e-6)
+  check.close({table.unpack(row, 1, 8)},
+              {.141120, -.989992, .812649, .582754, .295520, .955337, .094726, .995503}, 2e-6)
 end
 
 function T.positions_follow_their_formula_at_any_size()
@@ -28,8 +29,9 @@ function T.positions_follow_their_formula_at_any_size()
 end
 
 local function ratios(a, b)
-  local function side(low, high) return (a[low] + a[high]) / 2, (b[low] + b[high]) / 2, a[high] - a[low] + 1,
-    b[high] - b[low] + 1 end
+  local function side(low, high)
+    return (a[low] + a[high]) / 2, (b[low] + b[high]) / 2, a[high] - a[low] + 1, b[high] - b[low] + 1
+  end
   local ax, bx, aw, bw = side(1, 3)
   local ay, by, ah, bh = side(2, 4)
   return {math.log(math.max(math.abs(ax - bx) / aw, 1e-3)), math.log(math.max(math.abs(ay - by) / ah, 1e-3)),
@@ -71,6 +73,21 @@ function T.box_embeddings_follow_their_formula()
   check.equal(lac.box_embedding(lac.tensor(BOXES[1])):shape(), {3, 3, 64})
   check.equal(lac.box_embedding(lac.zeros {2, 0, 4}):shape(), {2, 0, 0, 64})
   check.equal(lac.box_embedding(lac.zeros {0, 3, 4}):shape(), {0, 3, 3, 64})
+end
+
+function T.box_embeddings_of_a_real_image_agree_with_the_published_implementation()
+  local file <close> = lac.hdf5.open(check.shared("golden/box_embedding_coco.h5"))
+  local scope <close> = lac.scope()
+  local boxes = file:read "boxes"
+  check.close(lac.box_embedding(boxes, {trigonometric = false}), file:read("log_ratios"):totable(), 1e-4)
+  check.close(lac.box_embedding(boxes), file:read("embedding"):totable(), 1e-3) -- the README's tolerance
+end
+
+function T.boxes_of_no_extent_give_nan_and_no_more()
+  local scope <close> = lac.scope()
+  local y = lac.box_embedding(lac.tensor {{0, 0, 1, 1}, {3, 0, 1, 1}}):totable()
+  check.yes(y[1][2][17] ~= y[1][2][17])
+  for _, v in ipairs(y[1][1]) do check.yes(v == v) end
 end
 
 function T.boxes_that_are_none_are_refused()

@@ -43,6 +43,12 @@ function T.unary_gradients_match_finite_differences()
   end
 end
 
+function T.gelu_is_right_far_from_zero_too()
+  local x <close> = lac.tensor {-100, -20, -5, -1e-3, 0, 1e-3, 5, 20, 100, 0 / 0}
+  local y <close> = x:gelu()
+  check.close(y, {0, 0, -5 * 2.866516e-7, -4.996011e-4, 0, 5.003989e-4, 5 - 5 * 2.866516e-7, 20, 100, 0 / 0}, 1e-6)
+end
+
 function T.scale_and_clamp_give_values_and_gradients()
   local x <close> = lac.tensor(X)
   local y <close> = x:scale(2, 1)

@@ -105,6 +105,23 @@ function T.the_optimiser_forgets_when_weights_go_back()
   end
 end
 
+function T.a_ticket_of_gradual_pruning_keeps_its_masks_and_begins_anew()
+  local model = bare.random_model(SHAPES, 39)
+  local training <close> = bare.training(model, "lottery_gradual",
+    {target = 0.75, first = 1, last = 5, every = 2, least = 0})
+  local start = bits(model)
+  training.pruner:begin(training:view())
+  check.equal(training.pruner:rounds(), 2)
+  train(training, 1, 8)
+  local masks = bare.masks(model)
+  check.equal(68 - plain.sum(masks), 18 + 18 + 15)
+  training.pruner:round_end(training:view(), 1)
+  check.equal(bare.masks(model), masks)
+  check.equal(bits(model), start)
+  train(training, 1, 8)
+  check.equal(bare.masks(model), masks)
+end
+
 function T.without_rewind_training_goes_on_from_where_it_was()
   local model = bare.random_model(SHAPES, 34)
   local training <close> = bare.training(model, "magnitude", {target = 0.5, rounds = 1})
@@ -146,6 +163,31 @@ function T.shares_of_a_table_are_approached_evenly()
     check.equal(60 - plain.sum(bare.masks(model)), zeros)
   end
   check.close(training.pruner:final_target(), 32 / 60, 1e-12)
+end
+
+-- A state -------------------------------------------------------------------------------------------------------
+
+function T.a_state_that_does_not_fit_is_refused_and_changes_nothing()
+  local cfg = {target = 0.5, score = "s + w0", accumulate = "s - w * g", rounds = 1, rewind = "init"}
+  local one <close> = bare.training(bare.random_model({{2, 3}}, 37), "score", cfg)
+  local other <close> = bare.training(bare.random_model({{2, 3}}, 38), "score", cfg)
+  for _, training in ipairs {one, other} do
+    training.pruner:begin(training:view())
+    train(training, 1, 3)
+  end
+  local scope <close> = lac.scope()
+  local before = one.pruner.active[1].s:tobytes()
+  for key, word in pairs {masks = "mask", s = "score", w0 = "first weight", saved = "saved weight"} do
+    local state = other.pruner:state()
+    state[key] = {a = lac.zeros {3, 2}}
+    check.fails(("the state's %s of a is %%[3, 2%%], not %%[2, 3%%]"):format(word), one.pruner.load, one.pruner, state)
+    state[key] = {}
+    check.fails(("the state's %s of a is missing"):format(word), one.pruner.load, one.pruner, state)
+    check.equal(one.pruner.active[1].s:tobytes(), before)
+  end
+  one.pruner:load(other.pruner:state())
+  check.equal(one.pruner.active[1].s:tobytes(), other.pruner.active[1].s:tobytes())
+  check.equal(one.pruner.saved.a:tobytes(), other.pruner.saved.a:tobytes())
 end
 
 -- Another run ----------------------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
 --- Pruning by scores against the published program's masks, and what can be wrong with its settings.
 local lac = require "lac"
+local bare = require "prune.bare"
 local check = require "check"
 local golden = require "golden"
-local Module = require "nn.module"
-local Param = require "nn.param"
 
 local T = {}
 
@@ -12,22 +11,11 @@ local function method(name, cfg)
 end
 
 -- A model of bare weights: name -> tensor, in the order of the names.
-local function bare(weights)
-  local model, names = Module(), {}
-  for name in pairs(weights) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local param = model:add_param(name, Param(weights[name]:shape(), nil, {maskable = true}))
-    param:set(weights[name]:clone())
-  end
-  return model
-end
-
--- What a run offers a method, without training behind it.
-local function view(more)
-  local run = {steps = 100, epoch_steps = 10, rng = lac.rng(1), gradient = function() end}
-  for key, value in pairs(more or {}) do run[key] = value end
-  return run
+local function model_of(weights)
+  local list = {}
+  for name, x in pairs(weights) do list[#list + 1] = {name, x} end
+  table.sort(list, function(one, two) return one[1] < two[1] end)
+  return bare.model(list)
 end
 
 local function check_masks(model, file, group)
@@ -46,10 +34,10 @@ function T.one_shot_magnitude_gives_the_published_masks()
   local file <close> = golden.open "prune_magnitude.h5"
   for name, kind in pairs(SCOPES) do
     for _, sparsity in ipairs {0.5, 0.8, 0.95, 0.975} do
-      local model = bare(golden.group(file, "weights"))
+      local model = model_of(golden.group(file, "weights"))
       local pruner = method("magnitude", {target = sparsity, scope = kind, rounds = 0})
       pruner:attach(model)
-      pruner:begin(view())
+      pruner:begin(bare.view())
       check_masks(model, file, ("%s/%g"):format(name, sparsity))
     end
   end
@@ -58,11 +46,11 @@ end
 function T.frozen_tensors_stay_whole_and_take_no_part()
   local file <close> = golden.open "prune_magnitude.h5"
   for _, kind in ipairs {"blind", "uniform"} do
-    local model = bare(golden.group(file, "weights"))
+    local model = model_of(golden.group(file, "weights"))
     local scope = SCOPES["mag_" .. kind]
     local pruner = method("magnitude", {target = 0.8, scope = scope, rounds = 0, of = "active", freeze = {"layer2.*"}})
     pruner:attach(model)
-    pruner:begin(view())
+    pruner:begin(bare.view())
     check_masks(model, file, ("mag_%s_freeze_layer2/0.8"):format(kind))
     check.equal(model:parameters()[3].param.mask, nil)
   end
@@ -73,7 +61,7 @@ function T.gradual_pruning_follows_the_published_cubic()
   local steps, config = file:read("steps"):totable(), golden.group(file, "config")
   local function setting(name) return config[name]:totable()[1] end
   for name, kind in pairs {mag_grad_blind = "global", mag_grad_uniform = "layer"} do
-    local model = bare(golden.group(file, "weights"))
+    local model = model_of(golden.group(file, "weights"))
     local first, period = setting "start_step", setting "prune_frequency"
     local pruner = method("gradual", {
       target = 0.95, scope = kind, least = 0, first = first .. " steps", every = period,
@@ -119,10 +107,10 @@ function T.a_lottery_ticket_has_the_masks_of_trained_weights_and_the_first_weigh
   local initial = golden.group(file, "initial")
   for name, kind in pairs(LOTTERIES) do
     for _, sparsity in ipairs {0.8, 0.95} do
-      local model = bare(golden.group(file, "trained"))
+      local model = model_of(golden.group(file, "trained"))
       local pruner = method("lottery", {target = sparsity, scope = kind, start = "dense"})
       pruner:attach(model)
-      pruner:begin(view {start = other_run(file, "trained")})
+      pruner:begin(bare.view {start = other_run(file, "trained")})
       check_masks(model, file, ("%s/%g/mask"):format(name, sparsity))
       local effective = golden.group(file, ("%s/%g/effective"):format(name, sparsity))
       for _, p in ipairs(model:parameters()) do
@@ -137,10 +125,10 @@ function T.a_ticket_from_a_gradual_run_keeps_its_masks()
   local file <close> = golden.open "prune_lottery.h5"
   local masks, initial = golden.group(file, "lottery_mask_freeze/mask"), golden.group(file, "initial")
   for name, mask in pairs(masks) do masks[name] = mask:to_f32() end
-  local model = bare(golden.group(file, "trained"))
+  local model = model_of(golden.group(file, "trained"))
   local pruner = method("lottery_gradual", {target = 0.9, start = "gradual"})
   pruner:attach(model)
-  pruner:begin(view {start = other_run(file, "trained", masks)})
+  pruner:begin(bare.view {start = other_run(file, "trained", masks)})
   check_masks(model, file, "lottery_mask_freeze/mask")
   for _, p in ipairs(model:parameters()) do check.equal(p.param.value:tobytes(), initial[p.name]:tobytes()) end
 end
@@ -166,7 +154,7 @@ function T.snip_with_the_published_sign_gives_the_published_masks()
       local targets, weights = golden.targets(inner, batch)
       local pruner = method("snip_signed", {target = sparsity})
       pruner:attach(model)
-      pruner:begin(view {gradient = function()
+      pruner:begin(bare.view {gradient = function()
         local tape <close> = lac.tape()
         tape:backward(lac.xent(model:forward(batch), targets, weights))
       end})
@@ -188,6 +176,7 @@ end
 function T.settings_that_make_no_sense_are_refused_before_anything_is_built()
   refuses("score", {target = 0.9, score = "fabs(q)"}, 'in the expression "fabs%(q%)" there is no name q')
   refuses("score", {target = 0.9, score = "fabs(w"}, '"fabs%(w"')
+  refuses("score", {target = 0.9, score = "s"}, "prune.score.score looks at s, so accumulate must say")
   refuses("score", {target = 1}, "target must be in %[0, 1%), got 1")
   refuses("score", {}, "target must be given")
   refuses("score", {target = 0.9, scope = "gobal"}, 'no scope "gobal"; did you mean "global"')
@@ -200,8 +189,17 @@ function T.settings_that_make_no_sense_are_refused_before_anything_is_built()
   refuses("score", {target = 0.9, gate = {tolerance = 2}}, "tolerance must be between 0 and 1, got 2")
 end
 
+function T.a_score_by_the_second_moment_needs_an_optimiser_that_has_one()
+  local model = model_of {a = lac.tensor {{1, 2}}}
+  local pruner = method("score", {target = 0.5, score = "w * w * v"})
+  pruner:attach(model)
+  local sgd = require("optim.sgd").new(model:parameters(), {})
+  check.fails("prune.score.score looks at v, Adam's second moment, which optim.sgd does not have", pruner.begin, pruner,
+    bare.view {optimiser = sgd})
+end
+
 local function small()
-  return bare {a = lac.tensor {{1, 2, 3, 4}, {5, 6, 7, 8}}, b = lac.tensor {{1, 2, 3}}}
+  return model_of {a = lac.tensor {{1, 2, 3, 4}, {5, 6, 7, 8}}, b = lac.tensor {{1, 2, 3}}}
 end
 
 function T.settings_that_do_not_fit_the_model_are_refused_by_name()

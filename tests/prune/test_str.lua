@@ -8,10 +8,6 @@ local T = {}
 
 local SHAPES = {{6, 7}, {5, 9}}
 
-local function sigmoid(x)
-  return 1 / (1 + math.exp(-x))
-end
-
 local function thresholds(model)
   local out = {}
   for i, p in ipairs(model:parameters()) do out[i] = p.param.mask.t:item() end
@@ -40,12 +36,11 @@ local function steering(w, t, zeros)
   local all = {}
   for i, list in ipairs(w) do
     for _, x in ipairs(list) do
-      local size = math.abs(x)
-      all[#all + 1] = size < 1 and math.log(size / (1 - size)) - t[i] or math.huge
+      all[#all + 1] = math.log(math.abs(x)) - t[i]
     end
   end
   table.sort(all)
-  return all[zeros + 1] < math.huge and (all[zeros] + all[zeros + 1]) / 2 or all[zeros]
+  return (all[zeros] + all[zeros + 1]) / 2
 end
 
 -- Weights of no two equal sizes, between -1.2 and 1.2.
@@ -75,10 +70,10 @@ function T.thresholds_and_weights_agree()
     local gradients = bare.random_gradients(model, 82, step)
     training:step(bare.at(step), gradients, 0.03125)
     for i, list in ipairs(w) do
-      local c, g, sum = sigmoid(t[i]), bare.flat(gradients[i]), 0
+      local c, g, sum = math.exp(t[i]), bare.flat(gradients[i]), 0
       for j, x in ipairs(list) do
         if math.abs(x) > c then
-          sum = sum - (x > 0 and 1 or -1) * g[j] * c * (1 - c)
+          sum = sum - (x > 0 and 1 or -1) * g[j] * c
           list[j] = x - 0.03125 * g[j]
         end
       end
@@ -96,13 +91,13 @@ function T.thresholds_and_weights_agree()
     check.close(thresholds(model), t, 1e-3)
     close_to(bare.values(model), w, 1e-5)
     local computed = {}
-    for i, list in ipairs(w) do computed[i] = plain.map(function(x) return soft(x, sigmoid(t[i])) end, {list})[1] end
+    for i, list in ipairs(w) do computed[i] = plain.map(function(x) return soft(x, math.exp(t[i])) end, {list})[1] end
     close_to(bare.computed(model), computed, 1e-3)
   end
   check.yes(math.abs(t[1] - t[2]) > 0.05, "the thresholds went apart")
 end
 
--- Sizes 0.1 .. 0.8; four of eight shall go: the threshold is between 0.4 and 0.5, in the middle of their log odds,
+-- Sizes 0.1 .. 0.8; four of eight shall go: the threshold is between 0.4 and 0.5, in the middle of their logarithms,
 -- and what is left is smaller by that.
 function T.these_four_weights_go()
   local model = bare.model {{"a", {{0.1, -0.8, 0.3, -0.4, 0.5, 0.6, -0.2, 0.7}}}}
@@ -110,8 +105,8 @@ function T.these_four_weights_go()
     {target = 0.5, first = 1, last = 2, every = 1, least = 0, lr = 0})
   training.pruner:begin(training:view())
   for step = 1, 2 do training:step(bare.at(step), {{{0, 0, 0, 0, 0, 0, 0, 0}}}, 0) end
-  local c = 0.4494897 -- with c / (1 - c) = sqrt(2 / 3)
-  check.close(sigmoid(thresholds(model)[1]), c, 1e-6)
+  local c = math.sqrt(0.4 * 0.5)
+  check.close(math.exp(thresholds(model)[1]), c, 1e-6)
   local shrunk = {0, c - 0.8, 0, 0, 0.5 - c, 0.6 - c, 0, 0.7 - c}
   check.close(bare.computed(model)[1], shrunk, 1e-6)
   for _, p in ipairs(model:parameters()) do
@@ -124,13 +119,25 @@ function T.these_four_weights_go()
   check.equal(bare.masks(model)[1], {0, 1, 0, 0, 1, 1, 0, 1})
 end
 
-function T.weights_of_one_and_more_stay()
-  local model = bare.model {{"a", {{0.5, -2, 3, 0.25, 1, 0.125, 4, 5}}}}
-  local training <close> = bare.training(model, "str", {target = 0.75, first = 1, last = 2, every = 1, least = 0})
+function T.large_weights_can_go_and_zeros_are_no_trouble()
+  local model = bare.model {{"a", {{0.5, -2, 3, 0, 1, 0, 4, 5}}}}
+  local training <close> = bare.training(model, "str", {target = 0.75, first = 1, last = 5, every = 1, least = 0})
   training.pruner:begin(training:view())
-  for step = 1, 6 do training:step(bare.at(step), {{{0, 0, 0, 0, 0, 0, 0, 0}}}, 0) end
-  check.equal(zeros_of(model), 3) -- of the six that are asked for
-  check.yes(bare.computed(model)[1][2] < -1 + 1e-3)
+  local nothing = {{{0, 0, 0, 0, 0, 0, 0, 0}}}
+  for step = 1, 2 do training:step(bare.at(step), nothing, 0) end -- 0, then 3 of 8
+  check.equal(zeros_of(model), 3)
+  for step = 3, 6 do training:step(bare.at(step), nothing, 0) end
+  check.equal(zeros_of(model), 6)
+  check.close(bare.computed(model)[1][8], 5 - math.sqrt(12), 1e-5)
+end
+
+function T.where_only_zeros_shall_go_the_threshold_is_next_to_nothing()
+  local model = bare.model {{"a", {{0.5, -2, 0, 0}}}}
+  local training <close> = bare.training(model, "str", {target = 0.5, first = 1, last = 2, every = 1, least = 0})
+  training.pruner:begin(training:view())
+  for step = 1, 4 do training:step(bare.at(step), {{{0, 0, 0, 0}}}, 0) end
+  check.equal(zeros_of(model), 2)
+  check.close(bare.computed(model)[1], {0.5, -2, 0, 0}, 1e-6)
 end
 
 function T.the_target_holds_after_the_cubic_and_in_later_stages()

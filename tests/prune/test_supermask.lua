@@ -469,6 +469,13 @@ function T.the_weight_of_the_loss_has_the_published_default()
   check.equal(supermask.new({target = 0.975, weight = 120}).cfg.weight, 120)
 end
 
+function T.the_final_sparsity_of_the_whole_counts_frozen_weights_as_kept()
+  local model = small_problem()
+  local method = supermask.new {target = 0.8, freeze = {"2.*"}}
+  method:attach(model)
+  check.close(method:final_target(), 0.8 * 128 / 136, 1e-12)
+end
+
 function T.bad_settings_are_refused()
   check.fails("prune.supermask: target must be given", supermask.new, {})
   check.fails("target must be in %[0, 1%), got 1;", supermask.new, {target = 1})
