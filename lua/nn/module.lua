@@ -178,9 +178,10 @@ function Module:hold(cfg)
   local hold = Hold()
   for _, p in ipairs(self:parameters()) do
     local param = p.param
-    param.hold, param.once = nil, nil
+    if param.once then param.held = nil end
+    param.hold, param.once, param.ready = nil, nil, nil
     if param:redraws() and cfg and cfg.once then
-      param.held, param.once = nil, hold
+      param.once = hold
       table.insert(hold.once, param)
     elseif param:redraws() then
       param.hold = hold

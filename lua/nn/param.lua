@@ -48,13 +48,13 @@ function Param:set_mask(mask)
   if type(mask) == "userdata" then mask = mask_of.fixed(mask) end
   if mask and mask.kind then mask = mask_of.load(mask) end
   if self.mask then self.mask:close() end
-  self.held, self.hold, self.once = nil, nil, nil
+  self.held, self.hold, self.once, self.ready = nil, nil, nil, nil
   self.mask = mask
 end
 
 --- Training mode with a generator for what is drawn, or evaluation mode with nil.
 function Param:set_rng(rng)
-  self.rng, self.held, self.hold, self.once = rng, nil, nil, nil
+  self.rng, self.held, self.hold, self.once, self.ready = rng, nil, nil, nil, nil
 end
 
 --- Whether every use in a time loop gets a weight of its own, so that nothing made of it may leave the loop.
