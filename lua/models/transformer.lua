@@ -188,7 +188,8 @@ function Transformer:encode(batch)
   if not good then error(self.label .. ": " .. rows, 0) end
   local relations = self:relations(batch)
   local embedded = self.region_embed(rows)
-  local encoded = self.encoder(embedded, lac.segments(lie.queries, lie.keys), relations)
+  local segments <close> = lac.segments(lie.queries, lie.keys)
+  local encoded = self.encoder(embedded, segments, relations)
   return {images = batch.att:shape(1), embedded = embedded, encoded = encoded, regions = lie.keys,
           sources = self.decoder:sources(encoded)}
 end
@@ -224,9 +225,9 @@ function Transformer:forward(batch)
   local x = lac.embedding(self.table(words), captions.order):scale(self.cfg.size ^ 0.5)
   x = self.word_dropout(x + lac.embedding(lac.positions(#counts, self.cfg.size), captions.places))
   local owners = batch.owner_list or batch.owners and batch.owners:totable()
-  local regions = seen_regions(seen.regions, counts[1], owners)
-  x = self.decoder(x, lac.segments(captions.queries, captions.keys), seen.sources,
-                   lac.segments(captions.queries, regions))
+  local own <close> = lac.segments(captions.queries, captions.keys)
+  local regions <close> = lac.segments(captions.queries, seen_regions(seen.regions, counts[1], owners))
+  x = self.decoder(x, own, seen.sources, regions)
   return self.classifier(lac.embedding(x, captions.back))
 end
 
@@ -249,6 +250,7 @@ function Transformer:begin(seen, each)
     seen = lac.segments(queries, seen_regions(seen.regions, rows)),
   }
   function session.close()
+    session.seen:close()
     held:close()
   end
   return session, {}

@@ -124,6 +124,7 @@ function Decoder:step(x, caches, sources, seen)
     x = layer.around_self(x, function(rows) return self:look_back(i, rows, new, own) end)
     x = layer:finish(x, sources[i], seen)
   end
+  for _, segments in pairs(own) do segments:close() end
   return self.norm(x), new
 end
 

@@ -22,7 +22,7 @@ end
 
 -- Settings that a run of eighteen steps needs.
 local METHODS = {
-  magnitude = {}, gradual = {"prune.every=1"}, snip = {}, snip_signed = {}, grasp = {}, synflow = {},
+  magnitude = {}, gradual = {"prune.every=1"}, snip = {}, snip_signed = {}, grasp = {}, synflow = {"prune.iterations=3"},
   movement = {"prune.every=1"}, fisher = {}, rigl = {"prune.every=1"}, set = {"prune.every=1"},
   str = {"prune.every=1"}, random = {}, supermask = {"prune.draw=step"}, lottery = {},
 }
