@@ -1,7 +1,9 @@
---- Golden files of the Up-Down model: its sizes, parameters and inputs as ours.
+--- Golden files of models: their sizes, parameters and inputs as ours.
 -- @module golden
 local lac = require "lac"
 local check = require "check"
+local Acort = require "models.acort"
+local Ort = require "models.ort"
 local UpDown = require "models.updown"
 
 local golden = {}
@@ -74,6 +76,74 @@ function golden.targets(file, batch)
     end
   end
   return lac.tensor(targets, "i32"), lac.tensor(weights)
+end
+
+local SHARED = {[0] = "none", "kv", "qk"}
+
+local function setting(file, name, default)
+  return file:has("config/" .. name) and scalar(file, name) or default
+end
+
+local function order(file)
+  if not file:has "config/share_layer" then return nil end
+  local x <close> = file:read "config/share_layer"
+  return x:totable()
+end
+
+--- The configuration of a golden file of the Object Relation Transformer.
+function golden.ort_config(file)
+  local share = SHARED[setting(file, "share_att", 0)]
+  local layers = order(file)
+  return {
+    vocab = scalar(file, "vocab_size"), size = scalar(file, "d_model"), inner = scalar(file, "dim_feedforward"),
+    layers = scalar(file, "num_layers"), heads = scalar(file, "num_heads"), features = scalar(file, "att_feat_size"),
+    share_att_encoder = share, share_att_decoder = share, share_layer_encoder = layers, share_layer_decoder = layers,
+    trigonometric = setting(file, "box_trigonometric_embedding", 1) == 1, dropout = 0, inner_dropout = 0,
+  }
+end
+
+--- The Object Relation Transformer of a golden file, in evaluation mode and without dropout.
+-- @tparam file file
+-- @tparam[opt="params"] string group where the parameters are
+function golden.ort(file, group)
+  local cfg = golden.ort_config(file)
+  local model = cfg.share_layer_decoder and Acort(cfg) or Ort(cfg)
+  model:load(golden.group(file, group or "params"))
+  return model:eval()
+end
+
+--- The batch of such a file without padding: captions in the order of their lengths, longest first.
+-- @tparam file file
+-- @tparam[opt] table seqs a list of ids per caption, in place of the file's; their weights are then ones
+-- @treturn table batch, with targets and weights, and at, the {caption, step} of every word
+function golden.ragged(file, seqs)
+  local masks = not seqs and file:read("inputs/masks"):totable()
+  seqs = seqs or file:read("inputs/seqs"):totable()
+  local att = file:read "inputs/att_feats"
+  local rows, lengths, each = {}, {}, #seqs // att:shape(1)
+  for r, ids in ipairs(seqs) do
+    rows[r], lengths[r] = r, 0
+    while lengths[r] < #ids - 1 and ids[lengths[r] + 1] ~= 0 do lengths[r] = lengths[r] + 1 end
+  end
+  table.sort(rows, function(a, b)
+    if lengths[a] ~= lengths[b] then return lengths[a] > lengths[b] end
+    return a < b
+  end)
+  local words, targets, weights, counts, at, owners = {}, {}, {}, {}, {}, {}
+  for i, r in ipairs(rows) do owners[i] = (r - 1) // each end
+  for t = 1, lengths[rows[1]] do
+    counts[t] = 0
+    for _, r in ipairs(rows) do
+      if lengths[r] >= t then
+        counts[t] = counts[t] + 1
+        at[#at + 1], words[#words + 1], targets[#targets + 1] = {r, t}, seqs[r][t], seqs[r][t + 1]
+        weights[#weights + 1] = not masks and 1 or masks[r][t + 1]
+      end
+    end
+  end
+  return {att = att, boxes = file:read "inputs/boxes", mask = file:read "inputs/att_masks", counts = counts, at = at,
+          words = lac.tensor(words, "i32"), targets = lac.tensor(targets, "i32"), weights = lac.tensor(weights),
+          owners = lac.tensor(owners, "i32")}
 end
 
 return golden

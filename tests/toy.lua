@@ -59,6 +59,26 @@ function toy.recipe(folder, data)
   return files.write(folder .. "/toy.lua", RECIPE:format(data or toy.data(folder)))
 end
 
+-- Three boxes for image i.
+local function boxes(i)
+  return lac.tensor {{0, 0, 1, 1}, {0.1, 0.2, 0.3 + i / 100, 0.4}, {0.5, i / 100, 0.9, 0.8}}
+end
+
+--- A recipe of a small transformer that looks at boxes, and its data file.
+function toy.transformer(folder)
+  local source, path = toy.source(), folder .. "/boxed.h5"
+  local read = source.read
+  function source.read(image)
+    local found = read(image)
+    found.boxes = boxes(image.at)
+    return found
+  end
+  build.write(path, source, {coverage = 1})
+  toy.recipe(folder, path)
+  return files.write(folder .. "/boxed.lua", 'return {base = "toy", model = {name = "ort", size = 16, inner = 24, '
+    .. 'layers = 2, heads = 2, dropout = 0.1, inner_dropout = 0.1}, optim = {lr = 3e-3}}')
+end
+
 --- One that prunes, based on it.
 function toy.pruning(folder)
   toy.recipe(folder)

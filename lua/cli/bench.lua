@@ -1,95 +1,45 @@
---- lacuna bench: how fast this machine is, in numbers that mean something: the time of one training step, alone
--- or in turns with others in the same run, and that of choosing which weights to prune.
+--- lacuna bench: how fast this machine is, in numbers that mean something: the time of one training step or of
+-- decoding some images, alone or in turns with others in the same run, and that of choosing which weights to prune.
 --
 -- A contestant is something to step: this process, a second lacuna, or a program that speaks the same protocol:
 -- it writes "ready" when it is warm, answers each line "step" with the seconds that one step took and those that
 -- all its threads computed, and "end" with its peak of resident memory in bytes. Contestants take turns, so that a
 -- busy machine is busy for all.
 local lac = require "lac"
-local adam = require "optim.adam"
 local native = require "cli.native"
 local options = require "cli.options"
-local supermask = require "prune.supermask"
-local UpDown = require "models.updown"
+local workload = require "cli.workload"
 
 local MIB = 1024 * 1024
 
 local bench = {
-  summary = "time a training step, or one choice of weights to prune",
-  usage = "lacuna bench step|prune [OPTION...]",
+  summary = "time a training step, decoding, or one choice of weights to prune",
+  usage = "lacuna bench step|decode|prune [OPTION...]",
   options = {
-    {name = "model", value = "NAME", choices = {"updown"}, default = "updown", help = "network"},
-    {name = "preset", value = "NAME", choices = {"paper", "small"}, default = "paper", help = "sizes"},
+    {name = "model", value = "NAME", choices = workload.NAMES, default = "updown", help = "network"},
+    {name = "preset", value = "NAME", choices = workload.PRESETS, default = "paper", help = "sizes"},
     {name = "prune", value = "METHOD", choices = {"none", "supermask"}, default = "none", help = "none or supermask"},
     {name = "draw", value = "WHEN", choices = {"step", "forward"}, default = "step",
       help = "masks of supermask: at every time step, or once per forward pass"},
     {name = "turns", value = "N", type = "integer", min = 1, default = 7, help = "times measured, after warm-up"},
     {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "turns before"},
     {name = "dense", help = "in turns with the dense step"},
-    {name = "peer", value = "PYTHON", help = "in turns with tests/bench/updown_step.py under this interpreter"},
+    {name = "peer", value = "PYTHON", help = "in turns with tests/bench/MODEL_step.py under this interpreter"},
     {name = "peer-env", value = "WORDS", default = "", help = "its environment, NAME=VALUE ..."},
     {name = "peer-options", value = "WORDS", default = "", help = "more options for that script"},
     {name = "profile", help = "print where one more turn spends its time"},
     {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
   },
-  arguments = {name = "step or prune", min = 1, max = 1},
-  details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. prune scores all\n"
-    .. "weights of the network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the\n"
-    .. "turns in seconds, the time that all threads were busy, and peaks of memory.",
+  arguments = {name = "step, decode or prune", min = 1, max = 1},
+  details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. decode makes greedy\n"
+    .. "captions of " .. workload.DECODED .. " images, from their region features on. prune scores all weights of the\n"
+    .. "network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the turns in seconds,\n"
+    .. "the time that all threads were busy, and peaks of memory.",
 }
-
--- Sizes; paper: Tan, Chan and Chuah 2022, section 4; small: their model for devices.
-local PRESETS = {
-  paper = {vocab = 10001, embed = 1000, hidden = 1000, attention = 512, features = 2048, fc_features = 2048,
-           images = 10, captions = 5, steps = 17, regions = 36},
-  small = {vocab = 3000, embed = 96, hidden = 144, attention = 96, features = 2048, fc_features = 2048,
-           images = 15, captions = 5, steps = 17, regions = 36},
-}
-local DROPOUT = {none = 0.5, supermask = 0.1} -- as those models were trained
 
 -- This process -----------------------------------------------------------------------------------------
 
-local function make_model(args)
-  local cfg = {dropout = DROPOUT[args.prune]}
-  for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "fc_features"} do
-    cfg[key] = PRESETS[args.preset][key]
-  end
-  local model = UpDown(cfg)
-  model:initialise(lac.rng(1))
-  return model:train(lac.rng(2))
-end
-
--- Random features and words, the same in every run.
-local function make_batch(size)
-  local rng, rows = lac.rng(3), size.images * size.captions
-  return {
-    fc = rng:normal {size.images, size.fc_features}, att = rng:normal {size.images, size.regions, size.features},
-    words = rng:integers({size.steps, rows}, size.vocab), targets = rng:integers({size.steps * rows}, size.vocab),
-    weights = lac.zeros({size.steps * rows}):fill(1),
-  }
-end
-
--- What a step of this process needs, and step(), which leaves the device idle.
-local function contestant(args)
-  local model, batch = make_model(args), make_batch(PRESETS[args.preset])
-  local method
-  if args.prune == "supermask" then
-    method = supermask.new {target = 0.975, draw = args.draw}
-    method:attach(model)
-    model:train(lac.rng(2))
-  end
-  local optimiser = adam.new(model:parameters(), {eps = 1e-2, clip_value = 0.1})
-  return function()
-    local tape <close> = lac.tape()
-    local loss = lac.xent(model(batch), batch.targets, batch.weights)
-    if method then loss = loss + method:loss(model, {step = 50, steps = 100}) end
-    tape:backward(loss)
-    optimiser:step(0.01)
-    if method then method:update(model) end
-    model:zero_grad()
-    return loss:item()
-  end
-end
+local WORK = {step = workload.training, decode = workload.decoding}
 
 local function timed(step)
   local start, busy = native.clock(), os.clock()
@@ -109,7 +59,7 @@ local function peak_resident()
 end
 
 local function warm_up(args)
-  local step = contestant(args)
+  local step = WORK[args[1]](args)
   for _ = 1, args.warm do timed(step) end
   lac.device.reset_peak()
   return step
@@ -165,29 +115,41 @@ local function start(name, command)
   }
 end
 
-local PEER = native.lua_dir .. "/../tests/bench/updown_step.py"
+local PEERS = native.lua_dir .. "/../tests/bench/"
+
+-- Words of the command line that tell a peer the sizes.
+local function peer_sizes(args)
+  local words = {}
+  for key, value in pairs(workload.sizes(args)) do
+    if key ~= "fc_features" then words[#words + 1] = ("--%s %d"):format(key == "steps" and "time" or key, value) end
+  end
+  for key, value in pairs(workload.dropout(args)) do
+    words[#words + 1] = ("--%s %g"):format((key:gsub("_", "-")), value)
+  end
+  table.sort(words)
+  return table.concat(words, " ")
+end
 
 local function start_peer(args)
-  local file = io.open(PEER)
+  local name = args.model .. "_step.py"
+  local file = io.open(PEERS .. name)
   if not file then
-    error("bench: --peer needs tests/bench/updown_step.py, which is in the source tree only; run bench from a build "
-      .. "tree", 0)
+    error(("bench: --peer needs tests/bench/%s, which is in the source tree only; run bench from a build tree"):format(
+      name), 0)
   end
   file:close()
-  local size = PRESETS[args.preset]
-  local words = {"env", args.peer_env, quoted(args.peer), quoted(PEER), "--warmup", args.warm}
-  for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "regions", "images", "captions"} do
-    table.insert(words, "--" .. key .. " " .. size[key])
-  end
   local masks = args.prune == "supermask" and args.draw or "none"
-  table.insert(words, ("--time %d --dropout %g --masks %s %s"):format(size.steps, DROPOUT[args.prune], masks,
-    args.peer_options))
+  local words = {"env", args.peer_env, quoted(args.peer), quoted(PEERS .. name), "--warmup", args.warm,
+                 "--masks", masks, peer_sizes(args), args.peer_options}
+  if args[1] == "decode" and args.model == "updown" then options.wrong("the peer of updown does not decode") end
+  if args[1] == "decode" then table.insert(words, "--decode " .. workload.DECODED) end
   return start("peer", table.concat(words, " "))
 end
 
 local function start_dense(args)
   local self = "/proc/" .. io.open("/proc/self/stat"):read("n") .. "/exe"
-  return start("dense", ("%s bench step --serve --preset %s --warm %d"):format(self, args.preset, args.warm))
+  return start("dense", ("%s bench %s --serve --model %s --preset %s --warm %d"):format(self, args[1],
+    args.model, args.preset, args.warm))
 end
 
 -- Numbers ----------------------------------------------------------------------------------------------
@@ -244,7 +206,7 @@ local function compete(args)
     who.median, who.low, who.high = spread(who.times)
     who.busy_median = spread(who.busy)
   end
-  print(("updown, %s; prune %s%s; %d turns"):format(args.preset, args.prune,
+  print(("%s %s, %s; prune %s%s; %d turns"):format(args[1], args.model, args.preset, args.prune,
     args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))
   print_times(ours, ("%s, %.0f MiB of them tensors"):format(mib(peak_resident()),
     lac.device.memory().peak_bytes / MIB))
@@ -266,14 +228,14 @@ end
 
 local function time_pruning(args)
   local weights, total = {}, 0
-  for _, p in ipairs(make_model(args):parameters()) do
+  for _, p in ipairs(workload.model(args):parameters()) do
     if p.param.maskable then
       weights[#weights + 1] = p.param.value
       total = total + p.param:numel()
     end
   end
-  print(("updown, %s; %d weights in %d tensors, the smallest 97.5 %% of them; %d turns"):format(args.preset, total,
-    #weights, args.turns))
+  print(("%s, %s; %d weights in %d tensors, the smallest 97.5 %% of them; %d turns"):format(args.model, args.preset,
+    total, #weights, args.turns))
   for _, text in ipairs(SCORES) do
     local names = lac.map_names(text)
     local function choose()
@@ -292,14 +254,16 @@ local function time_pruning(args)
   end
 end
 
-local BENCHES = {
-  step = function(args) return args.serve and serve(args) or not args.serve and compete(args) end,
-  prune = time_pruning,
-}
+local function take_part(args)
+  if args.serve then return serve(args) end
+  return compete(args)
+end
+
+local BENCHES = {step = take_part, decode = take_part, prune = time_pruning}
 
 function bench.run(args)
   local run = BENCHES[args[1]]
-  if not run then options.wrong('there is no bench "%s"; there are prune and step', args[1]) end
+  if not run then options.wrong('there is no bench "%s"; there are decode, prune and step', args[1]) end
   run(args)
 end
 

@@ -12,11 +12,15 @@ local caption = {
     {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
     {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
     {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
+    {name = "boxes", value = "WHERE", help = "boxes of the regions, for models that look at them"},
     {name = "json", help = 'print [{"image_id": ..., "caption": ...}, ...]'},
   },
   arguments = {name = "MODEL INPUT", min = 2},
   details = "An input is an array [regions, features]: .npy or .npz (one image each) or .h5 (a dataset per\n"
-    .. "image). The image's name is the file's, or the dataset's.",
+    .. "image). The image's name is the file's, or the dataset's.\n"
+    .. "WHERE is a folder of .npy or .npz files named as the images, a .h5 file with a dataset per image, one such\n"
+    .. "file where there is one image, or grid: the regions are the cells of a square grid, row by row. Else boxes\n"
+    .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.",
 }
 
 -- The best caption of each image, as ids.
@@ -31,10 +35,15 @@ local function decode(model, images, options)
   return best
 end
 
-local function read_images(paths, width)
+local function read_images(paths, model, boxes)
   local images = {}
   for _, path in ipairs(paths) do
-    for _, image in ipairs(features.read(path, width)) do images[#images + 1] = image end
+    for _, image in ipairs(features.read(path, model.cfg.features, boxes)) do
+      if model.needs_boxes and not image.boxes then
+        error(path .. ": this model looks at the boxes of regions, and there are none; --boxes says where they are", 0)
+      end
+      images[#images + 1] = image
+    end
   end
   return images
 end
@@ -46,7 +55,11 @@ function caption.run(args)
   end
   local options = {width = args.beam, length = args.length or found.config.decode.length, bos = found.vocab.bos,
                    eos = found.vocab.eos}
-  local images = read_images(table.move(args, 2, #args, 1, {}), found.config.model.features)
+  if args.boxes and not found.model.needs_boxes then
+    error(("%s: a model of the kind %s looks at no boxes; leave --boxes out"):format(args[1],
+      found.config.model.name), 0)
+  end
+  local images = read_images(table.move(args, 2, #args, 1, {}), found.model, args.boxes)
   local results = {}
   for first = 1, #images, args.batch do
     local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})

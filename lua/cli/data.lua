@@ -59,7 +59,7 @@ local BUILD = {
   options = {
     {name = "captions", value = "FILE", help = "captions and splits in Karpathy's layout"},
     {name = "features", value = "DIR", help = "region features, a .npy or .npz file per image"},
-    {name = "boxes", value = "DIR", help = "their boxes likewise, edges from 0 to 1"},
+    {name = "boxes", value = "DIR", help = "their boxes likewise, edges from 0 to 1; or grid: regions are cells"},
     {name = "name", value = "NAME", help = "what the data set is called; else the JSON file's name"},
     shapes_option("shapes", "images", "N", "instead: N generated scenes of shapes, with captions"),
     shapes_option("seed", "seed", "N", ("which scenes (%d if not given)"):format(shapes.defaults.seed)),
@@ -78,7 +78,9 @@ local BUILD = {
   },
   details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
     .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
-    .. "boxes. The split restval becomes part of train. Words are taken from the training captions only.\n\n"
+    .. "boxes. With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
+    .. "columns, features] says (./grid is a folder of that name). The split restval becomes part of train. Words\n"
+    .. "are taken from the training captions only.\n\n"
     .. "Tokenizers: word; radix, a word as digits to a base, for small classifiers; char; bpe and unigram, subwords\n"
     .. "as SentencePiece makes them. A model keeps the tokenizer of the data it is trained on.",
 }

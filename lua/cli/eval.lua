@@ -33,6 +33,10 @@ local function check_fit(path, found, dataset)
     error(("%s: the model looks at regions of %d features, those of %s have %d"):format(path, width, dataset.path,
       dataset.width), 0)
   end
+  if found.model.needs_boxes and not dataset.has_boxes then
+    error(("%s: the model looks at the boxes of regions, and there are none in %s; lacuna data build --boxes adds them")
+      :format(path, dataset.path), 0)
+  end
   if not found.vocab then error(path .. ": there is no vocabulary in this model file", 0) end
 end
 

@@ -8,6 +8,7 @@ local import = {
   options = {
     {name = "output", short = "o", value = "FILE", help = "the model file to write"},
     {name = "vocab", value = "FILE", help = "the tokenizer's .vocab or .model, where SOURCE has none"},
+    {name = "config", value = "FILE", help = "the published program's config.json, where SOURCE has none"},
     {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
   },
   arguments = {name = "SOURCE", min = 1, max = 1},
@@ -19,7 +20,7 @@ local import = {
 function import.run(args)
   local options = require "cli.options"
   if not args.output then options.wrong("import needs --output FILE, the model file to write") end
-  local found = published.read(args[1], {vocab = args.vocab, length = args.length})
+  local found = published.read(args[1], {vocab = args.vocab, config = args.config, length = args.length})
   local model = checkpoint.build(found.config.model, args[1])
   local good, message = pcall(model.load, model, found.tensors)
   if not good then error(args[1] .. ": " .. tostring(message):gsub("^%S-:%d+: ", ""), 0) end

@@ -226,9 +226,9 @@ end
 local function fetch(self, key, images)
   if self.ordered ~= key then order(self, key, images) end
   self.ordered = nil
-  local batch = self.features:take()
-  batch.ids = {}
-  for i, at in ipairs(images) do batch.ids[i] = self.images[at].id end
+  local batch, starts = self.features:take(), self.region_start
+  batch.ids, batch.regions = {}, {}
+  for i, at in ipairs(images) do batch.ids[i], batch.regions[i] = self.images[at].id, starts[at + 1] - starts[at] end
   return batch
 end
 
@@ -303,7 +303,7 @@ local function make_words(self, captions, batch)
     end
   end
   batch.words, batch.targets, batch.counts = lac.tensor(words, "i32"), lac.tensor(targets, "i32"), counts
-  batch.owners, batch.members = lac.tensor(owners, "i32"), lac.tensor(rows_of, "i32")
+  batch.owners, batch.members, batch.owner_list = lac.tensor(owners, "i32"), lac.tensor(rows_of, "i32"), owners
   batch.word_owners, batch.weights = lac.tensor(word_owners, "i32"), lac.zeros({n}):fill(1)
 end
 
@@ -316,10 +316,11 @@ end
 -- @tparam integer epoch from 0
 -- @tparam integer index 1 to steps()
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
--- boxes [B, S, 4] or nil; ids: the images'; rows = B * K captions, the longest first, which end one by one: counts,
--- how many there are at each step; words [sum of counts] i32, the ids that are fed, step after step; targets, the ids
--- that follow; weights, ones; owners [rows] i32, the image of each caption, from 0; word_owners, that of each word;
--- members [B, K] i32, the captions of each image, from 0. The tensors belong to the current tape or scope.
+-- boxes [B, S, 4] or nil; regions: how many each image has, a list; ids: the images'; rows = B * K captions, the
+-- longest first, which end one by one: counts, how many there are at each step; words [sum of counts] i32, the ids
+-- that are fed, step after step; targets, the ids that follow; weights, ones; owners [rows] i32, the image of each
+-- caption, from 0 (owner_list: as a list); word_owners, that of each word; members [B, K] i32, the captions of each
+-- image, from 0. The tensors belong to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
@@ -353,7 +354,7 @@ end
 --       if not batch then break end
 -- @tparam string split
 -- @tparam[opt=50] integer size images per batch
--- @treturn function -> {att, fc, mask, boxes, ids} as for training, or nil after the last
+-- @treturn function -> {att, fc, mask, boxes, regions, ids} as for training, or nil after the last
 function Dataset:evaluation(split, size)
   size = size or 50
   local images, at = members(self, split), 1

@@ -1,8 +1,10 @@
---- Region features of images: reading, checking, and batches padded to the largest image.
+--- Region features of images and their boxes: reading, checking, and batches padded to the largest image.
 -- @module data.features
 local lac = require "lac"
+local disk = require "core.disk"
 
-local features = {}
+--- What stands in place of boxes for those of a grid of cells.
+local features = {GRID = "grid"}
 
 local function fail(path, text, ...)
   error(path .. ": " .. text:format(...), 0)
@@ -17,9 +19,11 @@ local function find_bad(x)
   end
 end
 
--- Rows of finite numbers [regions, width]. `width` may be nil; `because` says where it comes from.
+-- Rows of finite numbers [regions, width], and the rows and columns of cells where these are a grid. `width` may be
+-- nil; `because` says where it comes from.
 local function check(x, path, width, because)
-  local shape = x:shape()
+  local shape, cells = x:shape(), nil
+  if #shape == 3 then cells = {shape[1], shape[2]} end
   if #shape == 3 then shape = {shape[1] * shape[2], shape[3]} end -- a grid of cells is a list of regions
   if #shape ~= 2 then
     fail(path, "region features have two dimensions [regions, %s], these have %d", width or "features", #shape)
@@ -35,7 +39,7 @@ local function check(x, path, width, because)
     local i, j, v = find_bad(rows)
     fail(path, "region %d, feature %d is %s; features must be finite numbers", i, j, v)
   end
-  return rows
+  return rows, cells
 end
 
 -- The array of an .npz file that has one of the names, or its only one.
@@ -54,30 +58,23 @@ local function read_npz(path)
   return x, arrays
 end
 
-local function read_tensors(path)
-  if path:find("%.npy$") then return {[path:match("([^/]+)%.npy$") or path] = lac.npy.read(path)} end
-  if path:find("%.npz$") then return {[path:match("([^/]+)%.npz$") or path] = (read_npz(path))} end
-  if path:find("%.h5$") or path:find("%.hdf5$") then
-    local found, file <close> = {}, lac.hdf5.open(path)
-    for _, name in ipairs(file:names()) do found[name:match("([^/]+)$")] = file:read(name) end
-    return found
-  end
-  error(path .. ": region features come as .npy, .npz or .h5 files", 0)
+local function is_hdf5(path)
+  return path:find("%.h5$") or path:find("%.hdf5$")
 end
 
---- Read the images of a file: one of .npy and .npz, one per dataset of .h5.
--- @tparam string path
--- @tparam integer width features per region that are expected
--- @treturn table list of {id = string, att = tensor [regions, width]}, by id
--- @raise file, region and what is wrong
-function features.read(path, width)
-  local images = {}
-  for id, x in pairs(read_tensors(path)) do
-    images[#images + 1] = {id = id, att = check(x, path, width, "the model was trained with")}
+-- Features by the image's name, and the boxes beside them.
+local function read_tensors(path)
+  if path:find("%.npy$") then return {[path:match("([^/]+)%.npy$") or path] = lac.npy.read(path)}, {} end
+  if path:find("%.npz$") then
+    local id, x, arrays = path:match("([^/]+)%.npz$") or path, read_npz(path)
+    return {[id] = x}, {[id] = arrays.boxes or arrays.bbox}
   end
-  if #images == 0 then fail(path, "there is nothing in it") end
-  table.sort(images, function(a, b) return a.id < b.id end)
-  return images
+  if is_hdf5(path) then
+    local found, file <close> = {}, lac.hdf5.open(path)
+    for _, name in ipairs(file:names()) do found[name:match("([^/]+)$")] = file:read(name) end
+    return found, {}
+  end
+  error(path .. ": region features come as .npy, .npz or .h5 files", 0)
 end
 
 -- Edges relative to the image's, not pixels.
@@ -93,6 +90,9 @@ local function check_boxes(x, path, regions)
         fail(path, "box %d has an edge at %s; edges are relative to the image, from 0 to 1", i, v)
       end
     end
+    if row[3] < row[1] or row[4] < row[2] then
+      fail(path, "box %d ends before it begins: left %g, top %g, right %g, bottom %g", i, table.unpack(row))
+    end
   end
   return x:dtype() == "f32" and x or x:to_f32()
 end
@@ -106,18 +106,76 @@ local function read_boxes(path, regions)
   return check_boxes(lac.npy.read(path), path, regions)
 end
 
+-- The cells of a grid, row by row; without `cells` it is a square one.
+local function grid_boxes(path, regions, cells)
+  local side = math.floor(math.sqrt(regions) + 0.5)
+  local down, across = table.unpack(cells or {side, side})
+  if down * across ~= regions then
+    fail(path, "%d regions are no square grid of cells; an array [rows, columns, features] says which it is", regions)
+  end
+  local list = {}
+  for i = 0, regions - 1 do
+    local y, x = i // across, i % across
+    list[i + 1] = {x / across, y / down, (x + 1) / across, (y + 1) / down}
+  end
+  return lac.tensor(list)
+end
+
+-- The boxes of an image, from where they are said to be: features.GRID, a file, or a folder with a file per image.
+local function find_boxes(where, id, path, regions, cells)
+  if where == features.GRID then return grid_boxes(path, regions, cells) end
+  if is_hdf5(where) then
+    local file <close> = lac.hdf5.open(where)
+    if not file:has(id) then fail(where, "there are no boxes of image %s in it", id) end
+    return check_boxes(file:read(id), where .. " (" .. id .. ")", regions)
+  end
+  if where:find("%.np[yz]$") then return read_boxes(where, regions) end
+  for _, ending in ipairs {".npz", ".npy"} do
+    local file = where .. "/" .. id .. ending
+    if not id:find("/", 1, true) and disk.exists(file) then return read_boxes(file, regions) end
+  end
+  fail(where, "there is no %s.npz or %s.npy with the boxes of image %s", id, id, id)
+end
+
+--- Read the images of a file: one of .npy and .npz, one per dataset of .h5.
+-- @tparam string path
+-- @tparam integer width features per region that are expected
+-- @tparam[opt] string boxes where they are: features.GRID for a grid of cells; a .npy or .npz file; a folder of these,
+-- or a .h5 file of datasets, named as the images. Else they are the array boxes or bbox beside the features, if there
+-- is one
+-- @treturn table list of {id = string, att = tensor [regions, width], boxes = tensor [regions, 4] or nil}, by id
+-- @raise file, region and what is wrong
+function features.read(path, width, boxes)
+  local images, found, beside = {}, read_tensors(path)
+  for id, x in pairs(found) do
+    local att, cells = check(x, path, width, "the model was trained with")
+    local regions, own = att:shape(1), beside[id]
+    if boxes then
+      own = find_boxes(boxes, id, path, regions, cells)
+    elseif own then
+      own = check_boxes(own, path, regions)
+    end
+    images[#images + 1] = {id = id, att = att, boxes = own}
+  end
+  if #images == 0 then fail(path, "there is nothing in it") end
+  table.sort(images, function(a, b) return a.id < b.id end)
+  return images
+end
+
 --- Read one image for a data set.
 -- @tparam string path .npy or .npz
--- @tparam table cfg width: features per region that are expected, nil for any; boxes: another file with the boxes,
--- else they are the array boxes or bbox beside the features, if there is one
+-- @tparam table cfg width: features per region that are expected, nil for any; boxes: features.GRID, or another file
+-- with the boxes; else they are the array boxes or bbox beside the features, if there is one
 -- @treturn table {att = tensor [regions, width], boxes = tensor [regions, 4] or nil}
 -- @raise file, region and what is wrong
 function features.image(path, cfg)
   local x, arrays
   if path:find("%.npz$") then x, arrays = read_npz(path) else x, arrays = lac.npy.read(path), {} end
-  local att = check(x, path, cfg.width, "the images before it have")
+  local att, cells = check(x, path, cfg.width, "the images before it have")
   local regions, boxes = att:shape(1), arrays.boxes or arrays.bbox
-  if cfg.boxes then
+  if cfg.boxes == features.GRID then
+    boxes = grid_boxes(path, regions, cells)
+  elseif cfg.boxes then
     boxes = read_boxes(cfg.boxes, regions)
   elseif boxes then
     boxes = check_boxes(boxes, path, regions)
@@ -125,24 +183,32 @@ function features.image(path, cfg)
   return {att = att, boxes = boxes}
 end
 
+-- A tensor [regions, ...] as [1, most, ...], zeros behind.
+local function padded(x, most)
+  local regions, width = x:shape(1), x:shape(2)
+  if regions < most then x = lac.concat({x, lac.zeros {most - regions, width}}, 1) end
+  return x:reshape(1, most, width)
+end
+
 --- Pad images to the same number of regions.
 -- @tparam table images list of {att = tensor [regions, width]}, optionally fc = tensor [width]; without it the
--- mean of the regions
--- @treturn table fc [images, width], att [images, regions, width], mask [images, regions]
+-- mean of the regions; and boxes = tensor [regions, 4], all or none
+-- @treturn table fc [images, width], att [images, regions, width], mask [images, regions], boxes [images, regions, 4]
+-- or nil, regions: how many each image has
 function features.batch(images)
   local most, width = 0, images[1].att:shape(2)
   for _, image in ipairs(images) do most = math.max(most, image.att:shape(1)) end
-  local att, fc, mask = {}, {}, {}
+  local att, boxes, fc, mask, counts = {}, {}, {}, {}, {}
   for i, image in ipairs(images) do
     local regions = image.att:shape(1)
-    local padded = image.att
-    if regions < most then padded = lac.concat({padded, lac.zeros {most - regions, width}}, 1) end
-    att[i] = padded:reshape(1, most, width)
+    att[i], counts[i] = padded(image.att, most), regions
+    boxes[#boxes + 1] = image.boxes and padded(image.boxes, most)
     fc[i] = (image.fc or image.att:mean(1)):reshape(1, width)
     mask[i] = {}
     for s = 1, most do mask[i][s] = s <= regions and 1 or 0 end
   end
-  return {att = lac.concat(att, 1), fc = lac.concat(fc, 1), mask = lac.tensor(mask)}
+  return {att = lac.concat(att, 1), fc = lac.concat(fc, 1), mask = lac.tensor(mask), regions = counts,
+          boxes = #boxes == #images and lac.concat(boxes, 1) or nil}
 end
 
 return features

@@ -35,14 +35,15 @@ local function find_all(folder, images)
 end
 
 --- Open a source for `data.build`.
--- @tparam table cfg captions: the JSON file; features: folder of .npy or .npz files; boxes: folder, may be nil; name
--- of the data set, may be nil
+-- @tparam table cfg captions: the JSON file; features: folder of .npy or .npz files; boxes: folder, or features.GRID,
+-- may be nil; name of the data set, may be nil
 -- @treturn table source
 -- @raise the file or folder and what is wrong; every image has features, or the first without is named
 function karpathy.open(cfg)
   local images = annotations.images(cfg.captions)
   local paths = find_all(cfg.features, images)
-  local boxes = cfg.boxes and find_all(cfg.boxes, images) or {}
+  local grid = cfg.boxes == features.GRID and cfg.boxes
+  local boxes = cfg.boxes and not grid and find_all(cfg.boxes, images) or {}
   local width
   do
     local scope <close> = lac.scope()
@@ -51,7 +52,7 @@ function karpathy.open(cfg)
   local name = cfg.name or cfg.captions:match("([^/]+)$"):gsub("%.json$", "")
   return {
     name = name, width = width, images = images,
-    read = function(image) return features.image(paths[image], {width = width, boxes = boxes[image]}) end,
+    read = function(image) return features.image(paths[image], {width = width, boxes = grid or boxes[image]}) end,
   }
 end
 

@@ -17,6 +17,7 @@ local Lstm = require "nn.lstm"
 local Module = require "nn.module"
 local Relu = require "nn.relu"
 local Sequential = require "nn.sequential"
+local ragged = require "nn.ragged"
 
 local UpDown = class("UpDown", Module)
 
@@ -202,15 +203,6 @@ local function zero_state(rows, hidden)
           h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
 end
 
--- Rows at each step, and the words of all steps in one list. Where captions end, rows end: the first ones stay.
-local function time_steps(batch)
-  if batch.counts then return batch.counts, batch.words end
-  local steps, rows = batch.words:shape(1), batch.words:shape(2)
-  local counts = {}
-  for t = 1, steps do counts[t] = rows end
-  return counts, batch.words:reshape(steps * rows)
-end
-
 -- The state of the rows that go on.
 local function first_rows(state, n)
   return state.h1:shape(1) == n and state or rows_of(state, 1, n)
@@ -256,7 +248,7 @@ function UpDown:forward(batch)
   local held <close> = self:hold()
   local seen = self:encode(batch)
   if self:redraws() or (batch.sampling or 0) ~= 0 then return self:forward_stepwise(batch, seen) end
-  local counts, words = time_steps(batch)
+  local counts, words = ragged.steps(batch)
   local prepared <close> = Prepared()
   local w = self:step_weights(prepared, as_it_is)
   local places = self:all_places(words:shape(1))
@@ -295,7 +287,7 @@ end
 function UpDown:forward_stepwise(batch, seen)
   local sampling = (batch.sampling or 0) ~= 0
   if sampling then check_sampling(batch) end
-  local counts, given = time_steps(batch)
+  local counts, given = ragged.steps(batch)
   local fixed = not self:redraws() and self:step_weights(as_it_is, as_it_is)
   local image = fixed and seen.fc:linear(fixed.att_fc)
   local words, at = given:slice(1, 1, counts[1]), counts[1] + 1

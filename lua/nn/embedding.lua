@@ -8,11 +8,11 @@ local Param = require "nn.param"
 local Embedding = class("Embedding", Module)
 
 --- The table starts standard normal, the row of padding included.
--- @tparam table cfg count, size
+-- @tparam table cfg count, size; start: another initial distribution, see nn.init
 function Embedding:init(cfg)
   Module.init(self)
   self.count, self.size = cfg.count, cfg.size
-  self.weight = self:add_param("weight", Param({cfg.count, cfg.size}, init.normal(1),
+  self.weight = self:add_param("weight", Param({cfg.count, cfg.size}, cfg.start or init.normal(1),
     {maskable = true, fan = 1}))
 end
 

@@ -19,4 +19,18 @@ function init.zeros()
   return function(_, shape) return lac.zeros(shape) end
 end
 
+--- Ones.
+function init.ones()
+  return function(_, shape) return lac.zeros(shape):fill(1) end
+end
+
+--- Uniform in +-sqrt(6 / (rows + columns)) of a matrix.
+-- Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", equation 16.
+function init.xavier()
+  return function(rng, shape)
+    local bound = math.sqrt(6 / (shape[1] + shape[2]))
+    return rng:uniform(shape, -bound, bound)
+  end
+end
+
 return init

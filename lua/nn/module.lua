@@ -1,5 +1,6 @@
 --- A tree of named parts. A part is a module or a parameter; a parameter's name is its path with dots.
 -- @module nn.module
+local lac = require "lac"
 local class = require "core.class"
 
 local Module = class("Module")
@@ -114,6 +115,8 @@ function Hold:init()
   self.redrawn = {} -- parameters
   self.shared = {}  -- one of them -> what its draws share, false where there is no such form
   self.drawn = {}
+  self.once = {}    -- parameters that draw once
+  self.ready = {}   -- parameter -> its weights in the form that many products like
 end
 
 --- What the draws of a parameter share, see nn.mask; made when first asked for.
@@ -128,8 +131,28 @@ function Hold:keep(...)
   return ...
 end
 
+--- Bring the matrices of a module into a form that many products like, until the hold ends: for loops in which
+-- they keep their values. Those that change with every use stay as they are.
+-- @tparam nn.Module module
+function Hold:prepare(module)
+  for _, p in ipairs(module:parameters()) do
+    local param = p.param
+    if param.maskable and #param.shape == 2 and not param:redraws() and not self.ready[param] then
+      param.ready = lac.prepare(param:tensor())
+      self.ready[param] = param.ready
+    end
+  end
+end
+
 --- End it; a second time does nothing.
 function Hold:close()
+  for param, weights in pairs(self.ready) do
+    if param.ready == weights then param.ready = nil end
+    weights:close()
+  end
+  for _, param in ipairs(self.once) do
+    if param.once == self then param.held, param.once = nil, nil end
+  end
   for param, tensor in pairs(self.tensors) do
     if param.held == tensor then param.held = nil end
   end
@@ -149,13 +172,18 @@ Hold.__close = Hold.close
 -- the draws of the others share:
 --
 --     local held <close> = self:hold()
+-- @tparam[opt] table cfg once: a mask draws at its first use, and no more (rows of a table draw each time)
 -- @treturn Hold the guard; the tensors are the current tape's
-function Module:hold()
+function Module:hold(cfg)
   local hold = Hold()
   for _, p in ipairs(self:parameters()) do
     local param = p.param
-    param.hold = nil
-    if param:redraws() then
+    if param.once then param.held = nil end
+    param.hold, param.once, param.ready = nil, nil, nil
+    if param:redraws() and cfg and cfg.once then
+      param.once = hold
+      table.insert(hold.once, param)
+    elseif param:redraws() then
       param.hold = hold
       table.insert(hold.redrawn, param)
     elseif param.mask then

@@ -48,13 +48,13 @@ function Param:set_mask(mask)
   if type(mask) == "userdata" then mask = mask_of.fixed(mask) end
   if mask and mask.kind then mask = mask_of.load(mask) end
   if self.mask then self.mask:close() end
-  self.held, self.hold = nil, nil
+  self.held, self.hold, self.once, self.ready = nil, nil, nil, nil
   self.mask = mask
 end
 
 --- Training mode with a generator for what is drawn, or evaluation mode with nil.
 function Param:set_rng(rng)
-  self.rng, self.held, self.hold = rng, nil, nil
+  self.rng, self.held, self.hold, self.once, self.ready = rng, nil, nil, nil, nil
 end
 
 --- Whether every use in a time loop gets a weight of its own, so that nothing made of it may leave the loop.
@@ -67,8 +67,10 @@ end
 function Param:tensor()
   if not self.value then error("this parameter has no value: initialise or load the model first", 2) end
   if self.held then return self.held end
-  if self.mask then return self.mask:apply(self.value, self.rng) end
-  return self.value
+  if not self.mask then return self.value end
+  local masked = self.mask:apply(self.value, self.rng)
+  if self.once then self.held = masked end
+  return masked
 end
 
 --- The value that evaluation computes with, whatever the mode.
@@ -92,6 +94,7 @@ end
 -- @tparam[opt] table cuts widths of column ranges that meet different inputs; then a result for each
 -- @treturn tensor|weights ...
 function Param:weights(cuts)
+  if self.ready and not cuts then return self.ready end
   if self.hold and self:redraws() then
     local shared = self.hold:share(self, cuts)
     if shared then return self.hold:keep(shared:draw(self.rng)) end
@@ -105,7 +108,7 @@ end
 -- @tparam tensor ids
 -- @treturn tensor
 function Param:rows(ids)
-  if self:redraws() then return self.mask:rows(self.value, ids, self.rng) end
+  if self:redraws() and not self.held then return self.mask:rows(self.value, ids, self.rng) end
   return lac.embedding(self:tensor(), ids)
 end
 

@@ -11,10 +11,13 @@
 --
 -- * Gates and tanh would stand still at such inputs. So every tensor is divided by what one output sums on average,
 --   which takes nothing from the order of the scores of plain layers: each path has each tensor's factor once.
+-- * A normalised row of equal values is zero, and carries nothing. So rows are taken as they are in place of layer
+--   normalisation; the residuals around it only add.
 -- * Words cannot be ones: every word of the vocabulary begins a caption of three words, those after it follow it.
 -- * Attention cannot tell equal regions apart, and its weights would carry nothing: region r is ones over r.
 -- @module prune.synflow
 local lac = require "lac"
+local LayerNorm = require "nn.layer_norm"
 
 local STEPS = 3 -- words of a caption: recurrent weights see a state from the second on
 local OUTPUTS = 10000000 -- at once
@@ -32,6 +35,18 @@ local function linearise(model)
   end
 end
 
+local function as_it_is(_, x)
+  return x
+end
+
+-- Let normalisation pass its rows on, with as_it_is, or again do its work, with nil.
+local function pass_norms(module, forward)
+  if module:is(LayerNorm) then module.forward = forward end
+  for _, part in ipairs(module.parts) do
+    if part.module then pass_norms(part.module, forward) end
+  end
+end
+
 -- One image of ones, and captions that begin with the words first .. last (from 0).
 local function ones(like, vocab, first, last)
   local words = {}
@@ -44,6 +59,7 @@ local function ones(like, vocab, first, last)
   return {
     fc = lac.zeros({1, like.fc:shape(2)}):fill(1), words = lac.tensor(words, "i32"),
     att = lac.zeros({1, regions, like.att:shape(3)}):fill(1) * lac.tensor(far):reshape(1, regions, 1),
+    boxes = like.boxes and like.boxes:slice(1, 1, 1),
   }
 end
 
@@ -64,7 +80,9 @@ local function measure(pruner, run)
   model:eval()
   model:zero_grad()
   linearise(model)
+  pass_norms(model, as_it_is)
   flow(model, run.batch(1), run.vocab)
+  pass_norms(model, nil)
   for _, part in ipairs(pruner.active) do
     lac.map("fabs(w * g)", {w = part.param.value, g = pruner:value_of(part, "g")}, part.s)
   end

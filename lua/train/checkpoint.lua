@@ -20,8 +20,11 @@ local checkpoint = {}
 -- Version 1: dense tensors only, not listed. 2: words only, which is still written where they are.
 local FORMAT, VERSION = "lacuna-model", 3
 
--- The class in models/<name>.lua.
-local function model_class(name, path)
+--- The class in models/<name>.lua.
+-- @tparam string name
+-- @tparam string path quoted in messages
+-- @treturn nn.Module
+function checkpoint.class(name, path)
   local module = type(name) == "string" and name:find("^[%l_%d]+$") and "models." .. name
   local found, class = pcall(require, module or "")
   if found and type(class) == "table" and class.defaults and class.forward then return class end
@@ -38,7 +41,7 @@ end
 function checkpoint.build(cfg, path)
   local own = {}
   for key, value in pairs(cfg) do if key ~= "name" then own[key] = value end end
-  return model_class(cfg.name, path)(own)
+  return checkpoint.class(cfg.name, path)(own)
 end
 
 --- Write a model file; an existing one is replaced only when the new one is whole.

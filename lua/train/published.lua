@@ -2,9 +2,10 @@
 -- Tan, Chan and Chuah 2022; the files as their PyTorch program wrote them.
 --
 -- A source is the published zip, the unpacked folder, or a bare .pth or .safetensors file. Parameter names
--- are theirs already, so nothing is renamed.
+-- are theirs already, so nothing is renamed; train.published_models finds out which model it is.
 -- @module train.published
 local lac = require "lac"
+local published_models = require "train.published_models"
 local tokenizer = require "data.tokenizer"
 
 local published = {}
@@ -122,37 +123,36 @@ local function fold_masks(tensors, prune_type, path)
   end
 end
 
-local function rows(tensors, name, path)
-  local x = tensors[name]
-  if not x then fail(path, "the tensor %s is missing, so this is no Up-Down model", name) end
-  return x:shape(1), x:shape(2)
+local CAPTION_MODELS = {"relation_transformer", "relation_transformer_prune", "transformer", "up_down_lstm",
+                        "up_down_lstm_prune"}
+
+local function is_known(name)
+  for _, known in ipairs(CAPTION_MODELS) do
+    if name == known then return true end
+  end
+  return false
 end
 
--- Sizes are read off the tensors: they are what has to fit.
-local function updown_config(tensors, config, path)
-  local count, embed = rows(tensors, "embed.0.weight", path)
-  local hidden, fc_features = rows(tensors, "fc_embed.0.weight", path)
-  local attention = rows(tensors, "ctx2att.weight", path)
-  local _, features = rows(tensors, "att_embed.0.weight", path)
-  local layers = 1
-  while tensors[("logit.%d.weight"):format(3 * (layers - 1))] do layers = layers + 1 end
-  return {name = "updown", vocab = count, embed = embed, hidden = hidden, attention = attention,
-          features = features, fc_features = fc_features, logit_layers = math.max(layers - 1, 1),
-          dropout = config.drop_prob_lm or 0.5}
-end
-
-local CAPTION_MODELS = {up_down_lstm = true, up_down_lstm_prune = true}
-
-local function read_config(source)
-  local text = source and source.read("config.json")
+-- The settings of the program that wrote the file: `file` or, without it, the source's config.json.
+local function read_config(source, file)
+  local text, where = source and source.read("config.json"), source and source.path
+  if file then
+    local why
+    text, why = read_file(file)
+    if not text then error("cannot open " .. why, 0) end
+    where = file
+  end
   if not text then return {} end
   local good, config = pcall(lac.json.decode, text)
   if not good or type(config) ~= "table" then
-    fail(source.path, "config.json is not readable: %s", tostring(config))
+    fail(where, "%s is not readable: %s", file and "it" or "config.json", tostring(config))
   end
-  if config.caption_model and not CAPTION_MODELS[config.caption_model] then
-    fail(source.path, 'its model "%s" is not known here; there are up_down_lstm and up_down_lstm_prune',
-      tostring(config.caption_model))
+  for key, value in pairs(config) do
+    if value == lac.json.null then config[key] = nil end
+  end
+  if config.caption_model and not is_known(config.caption_model) then
+    fail(where, 'its model "%s" is not known here; there are %s', tostring(config.caption_model),
+      table.concat(CAPTION_MODELS, ", "))
   end
   return config
 end
@@ -189,15 +189,16 @@ end
 
 --- Read a published checkpoint.
 -- @tparam string path zip, folder, .pth or .safetensors
--- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; length: tokens at most when decoding
+-- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
+-- decoding
 -- @treturn table tensors (name -> tensor), config ({model, decode}), vocab (or nil)
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
   options = options or {}
   local tensors, source = read_parts(path)
-  local config = read_config(source)
+  local config = read_config(source, options.config)
   fold_masks(tensors, config.prune_type, path)
-  local model = updown_config(tensors, config, path)
+  local model = published_models.read(tensors, config, path)
   local words = read_vocab(source, path, options.vocab, config)
   if words and words:size() > model.vocab then
     fail(path, "the vocabulary has %s, but the model only %d", words:describe(), model.vocab)

@@ -33,7 +33,14 @@ local function model_config(cfg, dataset)
   if own.vocab < dataset.vocab:size() then
     error(("model.vocab is %d, but the data file has %s"):format(own.vocab, dataset.vocab:describe()), 0)
   end
-  own.features, own.fc_features = dataset.width, dataset.fc_width
+  local kind = checkpoint.class(own.name, "recipe")
+  if kind.needs_boxes and not dataset.has_boxes then
+    error(("model.name: %s looks at the boxes of regions, but %s has none; lacuna data build --boxes adds them"):format(
+      own.name, dataset.path), 0)
+  end
+  for key, size in pairs {features = dataset.width, fc_features = dataset.fc_width} do
+    if kind.defaults[key] ~= nil then own[key] = size end
+  end
   return own
 end
 

@@ -22,6 +22,15 @@ function T.choosing_weights_to_prune_is_timed()
   check.yes(text:find "%d+  smallest_count\n", text)
 end
 
+function T.decoding_and_other_networks_are_timed()
+  for _, what in ipairs {"step --model ort", "decode --model ort", "decode"} do
+    local status, text = check.run("bench " .. what .. " --preset small --turns 1 --warm 1")
+    check.yes(status == 0, text)
+    check.yes(text:find(("^%s %s, small; prune none; 1 turns\nlacuna +%%d+%%.%%d+ s"):format(what:match "^%a+",
+      what:match "model (%a+)" or "updown")), text)
+  end
+end
+
 function T.supermask_takes_turns_with_the_dense_step()
   local status, text = check.run(SMALL .. "--prune supermask --dense")
   check.yes(status == 0, text)
@@ -42,6 +51,7 @@ function T.a_peer_takes_turns_too()
   with_peer('echo ready; read a; echo "8 16"; read b; [ "$a $b" = "step end" ] && echo 1048576\n', function(path)
     local status, text = check.run(SMALL .. "--peer " .. path)
     check.yes(status == 0, text)
+    check.yes(text:find("^step updown, small; prune none; 1 turns\n"), text)
     check.yes(text:find("\npeer       8.000 s    8.000 ..   8.000  busy   16.000 s  1 MiB resident", 1, true), text)
   end)
 end
@@ -61,7 +71,7 @@ end
 function T.wrong_usage_is_refused()
   local status, text = check.run "bench speed"
   check.equal(status, 2)
-  check.yes(text:find('there is no bench "speed"; there are prune and step', 1, true), text)
+  check.yes(text:find('there is no bench "speed"; there are decode, prune and step', 1, true), text)
 end
 
 return T

@@ -102,6 +102,27 @@ function T.features_may_be_npz_with_boxes_and_named_by_file_or_id()
   end)
 end
 
+function T.boxes_of_a_grid_are_its_cells()
+  with_set(images(3), function(folder)
+    local flat = {}
+    for i = 1, 27 do flat[i] = i end
+    files.write(folder .. "/att/1.npy", files.npy({9, 3}, flat))                       -- a square
+    files.write(folder .. "/att/2.npy", files.npy({1, 2, 3}, {1, 2, 3, 4, 5, 6}))      -- a row of two
+    files.write(folder .. "/att/3.npy", files.npy({4, 3}, table.move(flat, 1, 12, 1, {})))
+    local status, text = run_build(folder, "--boxes grid")
+    check.yes(status == 0, text)
+    local d <close> = captions.open {path = folder .. "/set.h5", batch = 2}
+    local scope <close> = lac.scope()
+    local batch = d:evaluation "train"()
+    check.equal({d.has_boxes, batch.regions}, {true, {9, 2}})
+    local x = 1 / 3
+    check.close(batch.boxes:select(1, 1), {{0, 0, x, x}, {x, 0, 2 * x, x}, {2 * x, 0, 1, x}, {0, x, x, 2 * x},
+      {x, x, 2 * x, 2 * x}, {2 * x, x, 1, 2 * x}, {0, 2 * x, x, 1}, {x, 2 * x, 2 * x, 1}, {2 * x, 2 * x, 1, 1}}, 1e-6)
+    check.equal(batch.boxes:select(1, 2):slice(1, 1, 2), {{0, 0, 0.5, 1}, {0.5, 0, 1, 1}})
+    check.equal(d:evaluation "val"().boxes, {{{0, 0, 0.5, 0.5}, {0.5, 0, 1, 0.5}, {0, 0.5, 0.5, 1}, {0.5, 0.5, 1, 1}}})
+  end)
+end
+
 function T.the_aerial_photographs_are_built_as_they_are()
   local json = check.shared "data/ucm-captions/dataset_ucm.json"
   local grid = check.shared("data/ucm-features/grid/0001.npz"):match("^(.*)/")
@@ -191,6 +212,11 @@ function T.features_that_are_no_numbers_are_refused()
     "att/3.npy: region 2, feature 2 is %-?nan; features must be finite")
   refused(writes("att/1.npy", files.npy({2, 3}, {1, 2, 3, 4, 5, math.huge})), "att/1.npy: region 2, feature 3 is inf")
   refused(writes("att/1.npy", files.npy({2, 3}, {1, 2, 3, 4, 5, 6}):sub(1, -5)), "att/1.npy: npy: truncated")
+end
+
+function T.regions_that_are_no_grid_are_refused()
+  refused(function() end, "att/1.npy: 2 regions are no square grid of cells; an array %[rows, columns, features%] says",
+    "--boxes grid")
 end
 
 function T.features_of_another_shape_are_refused()

@@ -54,7 +54,8 @@ local TENSORS = {"att", "fc", "mask", "boxes", "words", "targets", "weights", "o
 
 -- A batch as tables.
 local function host(batch)
-  local out = {ids = batch.ids, rows = batch.rows, counts = batch.counts}
+  local out = {ids = batch.ids, rows = batch.rows, counts = batch.counts, regions = batch.regions,
+               owner_list = batch.owner_list}
   for _, name in ipairs(TENSORS) do out[name] = batch[name] and batch[name]:totable() end
   return out
 end
@@ -97,7 +98,7 @@ local function check_features(batch, options)
       rows[r], boxes[r] = rows[r] or {0, 0, 0, 0, 0, 0}, boxes[r] or {0, 0, 0, 0}
     end
     check.equal(batch.att[i], rows)
-    check.equal(batch.mask[i], mask)
+    check.equal({batch.mask[i], batch.regions[i]}, {mask, 1 + (id - 100) % 3})
     if options.boxes then check.equal(batch.boxes[i], boxes) else check.equal(batch.boxes, nil) end
     if options.fc then check.equal(batch.fc[i], {id, 0.5}) else check.close(batch.fc[i], average, 1e-4) end
   end
@@ -126,7 +127,7 @@ local function drawn(batch, i, dataset)
   local per_image, numbers = batch.rows // #batch.ids, {}
   for k = 1, per_image do
     local row = batch.members[i][k] + 1
-    check.equal(batch.owners[row], i - 1)
+    check.equal({batch.owners[row], batch.owner_list[row]}, {i - 1, i - 1})
     check.yes(k == 1 or row > batch.members[i][k - 1] + 1, "the rows of an image do not ascend")
     local ids = read_row(batch, row, dataset)
     local text, found = dataset.vocab:decode(ids), nil

@@ -60,6 +60,47 @@ function T.a_hold_keeps_one_draw_for_all_uses_and_ends_with_its_block()
   layer:close()
 end
 
+function T.a_hold_of_one_draw_serves_every_use_of_masks_that_draw_at_each()
+  local layer = Linear {inputs = 40, outputs = 30}
+  layer:initialise(lac.rng(1))
+  layer.weight:set_mask(mask.trained(lac.zeros {30, 40}, {draw = "step"}))
+  layer:train(lac.rng(2))
+  do
+    local scope <close> = lac.scope()
+    local x = lac.zeros({1, 40}):fill(1)
+    do
+      local held <close> = layer:hold {once = true}
+      local first = layer(x)
+      check.equal(layer(x), first)
+      check.equal(layer.weight:tensor(), layer.weight:tensor())
+    end
+    check.equal({layer.weight.held, layer.weight.once}, {})
+    local after = layer(x):totable()
+    check.yes(layer(x):totable()[1][1] ~= after[1][1], "both uses drew the same")
+  end
+  layer:close()
+end
+
+function T.prepared_weights_give_the_same_products_until_the_hold_ends()
+  local layer = Linear {inputs = 40, outputs = 30}
+  layer:initialise(lac.rng(1))
+  local keep <close> = lac.rng(3):uniform {30, 40}
+  layer.weight:set_mask(keep:greater(0.5))
+  do
+    local scope <close> = lac.scope()
+    local x = lac.rng(2):normal {4, 40}
+    local want = layer(x)
+    local held = layer:hold()
+    held:prepare(layer)
+    check.yes(layer.weight.ready)
+    check.close(layer(x), want, 1e-5)
+    held:close()
+    check.equal(layer.weight.ready, nil)
+    check.close(layer(x), want, 1e-5)
+  end
+  layer:close()
+end
+
 function T.a_hold_left_open_by_an_error_ends_with_the_mode_or_the_next_hold()
   local layer = coin {draw = "forward"}
   layer:train(lac.rng(1))
@@ -75,6 +116,27 @@ function T.a_hold_left_open_by_an_error_ends_with_the_mode_or_the_next_hold()
     layer:eval()
     check.equal(layer.weight:tensor():abs():sum():item(), 0)
   end
+  layer:close()
+end
+
+function T.one_draw_and_prepared_weights_left_by_an_error_end_with_the_next_hold()
+  local layer = coin()
+  do
+    local scope <close> = lac.scope()
+    layer:train(lac.rng(1))
+    layer:hold {once = true}
+    check.equal(layer.weight:tensor():shape(), {64, 1})
+  end
+  do
+    local scope <close> = lac.scope()
+    local held <close> = layer:hold()
+    check.yes(differs(layer.weight:tensor(), layer.weight:tensor()))
+  end
+  layer:eval()
+  layer:hold():prepare(layer)
+  check.yes(layer.weight.ready)
+  layer:train(lac.rng(1))
+  check.equal(layer.weight.ready, nil)
   layer:close()
 end
 

@@ -77,6 +77,40 @@ local function caption_loss(file, model, batch)
   return lac.xent(logits, targets, weights), logits
 end
 
+-- With masks as recorded for a mode ("eval" or "train"), whether drawn at every use or once per forward pass.
+local function ort_agrees(mode, draw)
+  local file <close> = golden.open "supermask_ort.h5"
+  local model, method = golden.ort(file), supermask.new {target = 0.9, draw = draw}
+  method:attach(model)
+  if mode == "train" then model:train(lac.rng(1)) end
+  do
+    local tape <close> = lac.tape()
+    set_logits(model, golden.group(file, "mask_logits"))
+    local noise = golden.group(file, "train/noise")
+    local calls, batch = replay(model, noise), golden.ragged(file)
+    local logits, want, list = model(batch), file:read(mode .. "/logprobs"):totable(), {}
+    for i, at in ipairs(batch.at) do list[i] = want[at[1]][at[2]] end
+    check.close(logits:log_softmax(), list, 1e-4)
+    local loss = lac.xent(logits, batch.targets, batch.weights)
+    check.close(loss:item(), scalar(file, mode .. "/loss"), 0, 1e-5)
+    tape:backward(loss)
+    compare_all(file, mode .. "/grads_weights", weight_gradients(model), 1e-5, 1e-3)
+    compare_all(file, mode .. "/grads_masks", logit_gradients(model), 1e-8, 1e-3)
+    for name, n in pairs(calls) do check.equal({name, n}, {name, mode == "train" and 1 or 0}) end
+  end
+  method:close()
+  model:close()
+end
+
+function T.rounded_masks_of_a_transformer_agree_with_the_golden_file()
+  ort_agrees "eval"
+end
+
+function T.masks_of_a_transformer_are_drawn_once_per_pass_and_agree_with_the_golden_file()
+  ort_agrees("train", "step")
+  ort_agrees("train", "forward")
+end
+
 local function updown_agrees(mode)
   local file <close> = golden.open "supermask_updown.h5"
   local model, method = golden.updown(file), supermask.new {target = 0.9}

@@ -27,7 +27,7 @@ end
 
 function T.every_recipe_resolves()
   local list = paths()
-  check.yes(#list >= 6, #list .. " recipes")
+  check.yes(#list >= 13, #list .. " recipes")
   for _, path in ipairs(list) do
     local how = recipes.how {trusted = true}
     local cfg = recipe.resolve(recipe.sources(path, how), how)
@@ -36,19 +36,18 @@ function T.every_recipe_resolves()
 end
 
 function T.a_recipe_that_prunes_differs_from_its_dense_twin_in_nothing_else()
-  for _, name in ipairs {"shapes", "ucm"} do
-    local status, text = check.run(("plan --diff %s/%s/updown.lua %s/%s/updown-supermask.lua"):format(ROOT, name, ROOT,
-      name))
+  for _, name in ipairs {"shapes/updown", "ucm/updown", "ucm/ort"} do
+    local status, text = check.run(("plan --diff %s/%s.lua %s/%s-supermask.lua"):format(ROOT, name, ROOT, name))
     check.equal(status, 0)
     check.yes(text:find("prune.target +%- %-> 0.9\n"), text)
     for line in text:gmatch("[^\n]+") do check.yes(line:find("^prune%."), line) end
   end
 end
 
-function T.the_recipes_of_the_demo_train()
+function T.the_recipes_of_shapes_train()
   files.with_folder(function(folder)
     check.equal(check.run(("data build --shapes 30 -o %s/s.h5"):format(folder)), 0)
-    for _, name in ipairs {"updown", "updown-supermask"} do
+    for _, name in ipairs {"updown", "updown-supermask", "ort"} do
       local status, text = check.run(("run --out %s/%s %s/shapes/%s.lua data.path=%s/s.h5 stages.1.steps=3"):format(
         folder, name, ROOT, name, folder))
       check.yes(status == 0, text)

@@ -2,6 +2,7 @@ local lac = require "lac"
 local beam = require "train.beam"
 local check = require "check"
 local golden = require "golden"
+local Acort = require "models.acort"
 
 local T = {}
 
@@ -42,12 +43,12 @@ local function compare(file, mode, options, seen, model)
   end
 end
 
-local function decodes_like(name)
+local function decodes_like(name, build)
   local file <close> = golden.open(name)
-  local model = golden.updown(file)
+  local model = (build or golden.updown)(file)
   do
     local scope <close> = lac.scope()
-    local seen = model:encode(golden.batch(file))
+    local seen = model:encode(build and golden.ragged(file) or golden.batch(file))
     for mode, options in pairs(MODES) do compare(file, mode, options, seen, model) end
   end
   model:close()
@@ -59,6 +60,33 @@ end
 
 function T.all_modes_decode_the_two_layer_classifier_as_the_golden_file_does()
   decodes_like "updown_logit2.h5"
+end
+
+function T.all_modes_decode_the_relation_transformer_as_the_golden_file_does()
+  for _, name in ipairs {"ort_small.h5", "ort_small_notrig.h5", "ort_share_qk.h5"} do decodes_like(name, golden.ort) end
+end
+
+function T.all_modes_decode_the_transformer_of_shared_layers_and_caches_as_the_golden_file_does()
+  decodes_like("acort_small.h5", golden.ort)
+end
+
+function T.a_cache_per_place_decodes_shared_layers_as_full_passes_do()
+  local file <close> = golden.open "acort_small.h5"
+  local cfg = golden.ort_config(file)
+  cfg.shared_cache = false
+  local model = Acort(cfg)
+  model:load(golden.group(file, "params"))
+  do
+    local scope <close> = lac.scope()
+    local seen = model:eval():encode(golden.ragged(file))
+    local ids = file:read("fullforward/greedy/seq"):totable()
+    local logprobs = file:read("fullforward/greedy/logprobs"):totable()
+    for n, got in ipairs(beam.greedy(model, seen, {length = #ids[1]})) do
+      check.equal(padded(got.ids, #ids[n]), ids[n])
+      check.close(padded(got.logprobs, #ids[n]), logprobs[n], 1e-4)
+    end
+  end
+  model:close()
 end
 
 -- A model without a device's arithmetic: scores of the next word depend on the last word and the step alone.
