@@ -17,8 +17,12 @@ local score = require "prune.score"
 
 -- A setting with another default that takes values of the same types.
 local function replaced(spec, value)
-  if type(spec) == "table" and spec.types then return config.either(value, table.unpack(spec.types)) end
-  return value
+  if type(spec) ~= "table" or not spec.types then return value end
+  local others = {}
+  for _, name in ipairs(spec.types) do
+    if name ~= type(value) then others[#others + 1] = name end
+  end
+  return config.either(value, table.unpack(others))
 end
 
 --- @tparam string name as in messages

@@ -52,6 +52,7 @@ function Score:init(cfg, kind)
   self.name, self.cfg = name, cfg
   self.layout = layout.parse(cfg.layout, name)
   settings.check(cfg, name, self.layout)
+  self:check_looks()
   self.score = Criterion(cfg.score, name .. ".score")
   self.accumulate = cfg.accumulate and Criterion(cfg.accumulate, name .. ".accumulate")
   self.regrow = cfg.regrow and Criterion(cfg.regrow, name .. ".regrow")
@@ -60,7 +61,14 @@ function Score:init(cfg, kind)
   self.timing = Timing({target = cfg.target or 1, first = cfg.first, last = cfg.last, every = cfg.every,
                         least = cfg.least, initial = cfg.initial, power = cfg.power, constant = self.regrow ~= nil,
                         progress = cfg.target == nil}, name)
-  self.round, self.moment = 0, 0
+  self.round = 0
+end
+
+-- Looking at data comes ahead of training and not in between.
+function Score:check_looks()
+  if self:has_times() and (self.kind.measure or self.cfg.batches > 0) then
+    blame(self.name .. ": what it looks at comes before training, or before a round; leave first and every out")
+  end
 end
 
 -- Whether what expressions look at will be there.
@@ -168,37 +176,56 @@ end
 
 -- Masks ------------------------------------------------------------------------------------------------
 
--- Put zeros to the smallest scores of every group; returns what looking for NaN needs.
+-- Put zeros to the smallest scores of every group.
 function Score:select(groups, scores)
-  local reports = {}
   for _, group in ipairs(groups) do
     local list, zeros = {}, group.zeros
     for i, part in ipairs(group.parts) do list[i] = layout.gather(self.layout, scores[part]) end
     if self.layout.kind == "blocks" then zeros = zeros // (self.layout.rows * self.layout.columns) end
-    local masks, report = lac.smallest(list, zeros)
+    local masks = lac.smallest(list, zeros)
     for i, part in ipairs(group.parts) do
       part.param.mask.values:copy(layout.spread(self.layout, masks[i], part.shape))
     end
-    reports[#reports + 1] = {parts = group.parts, report = report}
   end
-  return reports
 end
 
-function Score:check_numbers(scores)
-  local seen
+-- Count what is not a number, and the largest and smallest score of the weights that are left: three numbers on the
+-- device.
+function Score:survey(scores, before)
+  local bad, high, low
   for _, part in ipairs(self.active) do
-    if scores[part] then
-      local bad = lac.map("s == s ? 0 : 1", {s = scores[part]}):sum()
-      seen = seen and seen + bad or bad
+    local s, m = scores[part], before[part]
+    local nan = lac.map("s == s ? 0 : 1", {s = s}):sum()
+    local top = lac.map("m == 0 ? -inf : s", {m = m, s = s}):max()
+    local bottom = lac.map("m == 0 ? -inf : -s", {m = m, s = s}):max()
+    bad = bad and bad + nan or nan
+    high = high and lac.map("fmax(a, b)", {a = high, b = top}) or top
+    low = low and lac.map("fmax(a, b)", {a = low, b = bottom}) or bottom
+  end
+  return lac.concat({bad:reshape(1), high:reshape(1), low:reshape(1)}, 1)
+end
+
+-- The one wait of an update: scores must be numbers, and tell weights apart.
+function Score:check_scores(survey, scores)
+  local bad, high, low = table.unpack(survey:totable())
+  for _, part in ipairs(bad > 0 and self.active or {}) do
+    local count = lac.map("s == s ? 0 : 1", {s = scores[part]}):sum():item()
+    if count > 0 then
+      error(("%s: the score of %d weights of %s is not a number"):format(self.name, count, part.name), 0)
     end
   end
-  if seen and seen:item() == 0 then return end
-  for _, part in ipairs(self.active) do
-    local x = scores[part] and lac.map("s == s ? 0 : 1", {s = scores[part]}):sum():item() or 0
-    if x > 0 then
-      error(("%s: the score of %d weights of %s is not a number"):format(self.name, x, part.name), 0)
-    end
+  if bad > 0 then error(self.name .. ": a score is not a number", 0) end
+  if high == -low and size_of(self.active) > 1 then
+    error(("%s: all weights have the same score, %g, so there is nothing to choose by; v, s and w - w0 are 0 before "
+      .. "training"):format(self.name, high), 0)
   end
+end
+
+-- The masks as they are, which an update reads while it makes others.
+function Score:masks()
+  local masks = {}
+  for _, part in ipairs(self.active) do masks[part] = part.param.mask.values:clone() end
+  return masks
 end
 
 function Score:scores()
@@ -210,11 +237,10 @@ end
 -- Make the masks for a sparsity from the weights as they are; `for_good`: what is dropped stays so.
 function Score:prune(sparsity, for_good)
   local scope <close> = lac.scope()
-  local scores = self:scores()
-  if for_good then
-    for part, s in pairs(scores) do
-      scores[part] = lac.map("m == 0 ? -inf : s", {m = part.param.mask.values, s = s})
-    end
+  local scores, before = self:scores(), self:masks()
+  local survey = self:survey(scores, before)
+  for part, s in pairs(for_good and scores or {}) do
+    scores[part] = lac.map("m == 0 ? -inf : s", {m = before[part], s = s})
   end
   if self.layout.kind == "groups" then
     local how = self.layout
@@ -224,24 +250,12 @@ function Score:prune(sparsity, for_good)
   else
     self:select(self:groups(sparsity), scores)
   end
-  self:check_numbers(scores)
-  self.sparsity = sparsity
+  if sparsity > 0 then self:check_scores(survey, scores) end
 end
 
--- Move the zeros: drop a share of the weights that are left, take as many others back, with the value 0.
-function Score:exchange(sparsity, share)
-  local scope <close> = lac.scope()
-  local scores, worth, before = {}, {}, {}
-  for _, part in ipairs(self.active) do
-    before[part] = part.param.mask.values:clone()
-    scores[part] = lac.map("m == 0 ? -inf : s", {m = before[part], s = self:evaluate(self.score, part)})
-  end
-  local groups = self:groups(sparsity)
-  for _, group in ipairs(groups) do
-    local moved = math.floor(share * (size_of(group.parts) - group.zeros))
-    group.zeros, group.moved = group.zeros + moved, moved
-  end
-  self:select(groups, scores)
+-- Take as many of the dropped weights back, by their own score, as every group has lost.
+function Score:take_back(groups)
+  local worth = {}
   for _, part in ipairs(self.active) do
     worth[part] = lac.map("m == 0 ? -s : inf", {m = part.param.mask.values, s = self:evaluate(self.regrow, part)})
   end
@@ -254,8 +268,28 @@ function Score:exchange(sparsity, share)
       lac.map("o == 0 ? 1 : m", {o = others[i], m = mask}, mask)
     end
   end
-  for _, part in ipairs(self.active) do self:forget_dropped(part, before[part]) end
-  self:check_numbers(worth)
+  return worth
+end
+
+-- Move the zeros: drop a share of the weights that are left, take as many others back, with the value 0.
+function Score:exchange(sparsity, share)
+  local scope <close> = lac.scope()
+  local scores, before, low = self:scores(), self:masks(), {}
+  for _, part in ipairs(self.active) do
+    low[part] = lac.map("m == 0 ? -inf : s", {m = before[part], s = scores[part]})
+  end
+  local groups = self:groups(sparsity)
+  for _, group in ipairs(groups) do
+    local moved = math.floor(share * (size_of(group.parts) - group.zeros))
+    group.zeros, group.moved = group.zeros + moved, moved
+  end
+  self:select(groups, low)
+  local worth = self:take_back(groups)
+  for _, part in ipairs(self.active) do
+    self:forget_dropped(part, before[part])
+    worth[part] = lac.map("a == a ? s : a", {a = worth[part], s = scores[part]}) -- NaN of both
+  end
+  self:check_scores(self:survey(worth, before), worth)
 end
 
 -- A weight that was dropped starts again at 0, with no memory of earlier gradients.
@@ -431,7 +465,6 @@ end
 
 -- An update at a step.
 function Score:change(at)
-  self.rng = at.rng and at.rng:fork("prune") or self.rng
   if self.gate then return self:prune(self.gate:take()) end
   local target = self.timing:target(at)
   if not self.regrow then return self:prune(target) end
@@ -446,6 +479,7 @@ end
 -- @treturn boolean whether the optimiser shall not step
 function Score:before_step(_, at, optimiser)
   self.optimiser = optimiser
+  self.rng = at.rng and at.rng:fork("prune") or self.rng
   if self:adds_up_steps() then self:add_up() end
   if not self.dense then return false end
   if self:due(at) then

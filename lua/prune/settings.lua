@@ -50,6 +50,13 @@ local function check_numbers(cfg, name)
   if not (cfg.fraction > 0 and cfg.fraction < 1) then
     blame(("%s: fraction must be between 0 and 1, got %g"):format(name, cfg.fraction))
   end
+  if not (cfg.initial >= 0 and cfg.initial < 1) then
+    blame(("%s: initial must be in [0, 1), got %g; it is the share of zeros at the first update"):format(name,
+      cfg.initial))
+  end
+  if not (cfg.power > 0 and cfg.power < math.huge) then
+    blame(("%s: power must be above 0, got %g"):format(name, cfg.power))
+  end
   if cfg.rewind and cfg.rewind ~= "init" and not whole(cfg.rewind, 1) then
     blame(('%s: rewind must be "init" or a number of steps, got %s'):format(name, tostring(cfg.rewind)))
   end
@@ -63,19 +70,24 @@ local function check_together(cfg, name, how)
     blame(name .. ": start must be given, the folder of the run whose masks are kept")
   end
   if how.kind == "groups" then
+    if cfg.gate or type(cfg.scope) == "table" or cfg.scope == "er" or cfg.scope == "erk" then
+      blame(('%s: layout "%s" prunes every row alike; it takes no gate, and the scope "layer" or "global"'):format(name,
+        cfg.layout))
+    end
     local share = 1 - how.keep / how.of
     if cfg.target and cfg.target ~= share then
       blame(('%s: layout "%s" makes a share of %g zeros; leave target out'):format(name, cfg.layout, share))
     end
     cfg.target = share
   end
-  if type(cfg.scope) == "table" then
-    if cfg.target and type(cfg.target) ~= "function" and how.kind ~= "groups" then
-      blame(name .. ": a scope with shares of its own takes no target")
-    end
+  if type(cfg.scope) == "table" and cfg.target then
+    blame(name .. ": a scope with shares of its own takes no target; first, last and every lead up to its shares")
   end
   if cfg.rounds > 0 and type(cfg.target) == "function" then
     blame(name .. ": rounds need a target that is a number")
+  end
+  if cfg.rounds > 1 and (cfg.every or (cfg.first or 0) ~= 0) then
+    blame(name .. ": several rounds prune where one ends; leave first and every out")
   end
   if cfg.regrow and (cfg.rounds > 0 or cfg.gate or how.kind ~= "weights") then
     blame(name .. ": regrow goes with single weights, and neither with rounds nor with a gate")

@@ -19,11 +19,12 @@ local SHARES = {steps = true, epochs = true, ["%"] = true}
 
 -- A moment, in steps of the stage; 0 is the start.
 local function steps_of(value, at, name)
-  if value == 0 then return 0 end
+  if value == 0 and not name:find("every$") then return 0 end
   local number, unit = every.parse(value, name)
   if not SHARES[unit] then
     error(('%s is counted in steps, epochs or %%, not in %s'):format(name, unit), 0)
   end
+  if unit == "%" and number > 100 then error(("%s: %g %% is beyond the end"):format(name, number), 0) end
   return math.floor(number * (unit == "epochs" and at.epoch_steps or unit == "%" and at.steps / 100 or 1))
 end
 
@@ -37,7 +38,7 @@ function Timing:init(cfg, name)
     blame(("%s: target must be in [0, 1), got %g; it is the share of zeros"):format(name, target))
   end
   for _, key in ipairs {"first", "last", "every"} do
-    if cfg[key] and cfg[key] ~= 0 then
+    if cfg[key] and (cfg[key] ~= 0 or key == "every") then
       local good, message = pcall(steps_of, cfg[key], {epoch_steps = 1, steps = 100}, ("%s: %s"):format(name, key))
       if not good then blame(message) end
     end
@@ -66,6 +67,10 @@ function Timing:check(at)
   local grid = self:grid(at)
   if grid.first > at.steps then
     blame(("%s: first is step %d, but training ends after %d"):format(self.name, grid.first, at.steps))
+  end
+  local last = self.cfg.last and steps_of(self.cfg.last, at, self.name .. ": last") or 0
+  if last > at.steps then
+    blame(("%s: last is step %d, but training ends after %d"):format(self.name, last, at.steps))
   end
   if self.cfg.every and grid.last == grid.first and not self.cfg.constant then
     blame(("%s: from first (step %d) to last there is no room for a second update, %d steps later; make every shorter")

@@ -149,6 +149,10 @@ local function read_value(text, word, compile)
   if text == "true" or text == "false" then return text == "true" end
   if not (text:find("^[{(\"']") or text:find("^function%s*%(") or text:find("^schedule%.")) then return text end
   local chunk, why = compile("return " .. text, "=" .. word)
+  if text:find("^%(") then -- "(w + 1) * g" may be an expression for the device as well
+    local good, value = pcall(chunk or error)
+    return good and value or text
+  end
   if not chunk then error(("%s: the value is no Lua expression: %s"):format(word, why), 0) end
   return chunk()
 end

@@ -223,7 +223,14 @@ function T.every_name_of_an_expression_means_what_it_says()
   scores("fabs(g)", function(_, g) return math.abs(g) end)
   scores("w - w0 + g * m", function(_, g) return g end)
   scores("w < 0 ? -w : 2 * w", function(w) return w < 0 and -w or 2 * w end)
-  scores("1", function() return 1 end)
+end
+
+-- Else the first weights would go, whole tensors of them.
+function T.scores_that_tell_no_weights_apart_are_refused()
+  for expression, value in pairs {["1"] = "1", m = "1", ["w - w0"] = "0"} do
+    check.fails("prune.score: all weights have the same score, " .. value, one_shot, "score",
+      {target = 0.5, score = expression}, function() end)
+  end
 end
 
 -- Shares -----------------------------------------------------------------------------------------------------

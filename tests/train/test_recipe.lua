@@ -66,6 +66,9 @@ function T.overrides_are_numbers_words_lists_and_expressions()
   check.equal({cfg.stages[1].steps, cfg.stages[1].epochs, #cfg.eval.metrics}, {9, nil, 1})
   check.close(cfg.optim.lr(0.5), 1)
   check.equal(cfg.prune.method, "supermask")
+  local scored = resolve(SMALL:format(""), {"prune.method=score", "prune.target=0.5", "prune.score=(w + 1) * g",
+                                            "prune.power=(1 + 1)"}).prune
+  check.equal({scored.score, scored.power}, {"(w + 1) * g", 2})
   check.equal(resolve(SMALL:format('prune = {method = "supermask", target = 0.5}'), {"prune=false"}).prune, nil)
 end
 
