@@ -52,6 +52,7 @@
 #include "text/normalise.h"
 #include "text/ptb.h"
 #include "text/ptb_words.h"
+#include "text/subwords.h"
 #include "text/utf8.h"
 
 #endif

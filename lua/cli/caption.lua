@@ -23,12 +23,13 @@ local caption = {
     .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.",
 }
 
+-- The best caption of each image, as ids.
 local function decode(model, images, options)
   local scope <close> = lac.scope()
   local seen = model:encode(features.batch(images))
-  if options.beam == 1 then return beam.greedy(model, seen, {length = options.length}) end
+  if options.width == 1 then return beam.greedy(model, seen, options) end
   local best = {}
-  for i, list in ipairs(beam.search(model, seen, {width = options.beam, length = options.length})) do
+  for i, list in ipairs(beam.search(model, seen, options)) do
     best[i] = list[1]
   end
   return best
@@ -52,7 +53,8 @@ function caption.run(args)
   if not found.vocab then
     error(args[1] .. ": there is no vocabulary in this model file; import it again with --vocab word.vocab", 0)
   end
-  local options = {beam = args.beam, length = args.length or found.config.decode.length}
+  local options = {width = args.beam, length = args.length or found.config.decode.length, bos = found.vocab.bos,
+                   eos = found.vocab.eos}
   if args.boxes and not found.model.needs_boxes then
     error(("%s: a model of the kind %s looks at no boxes; leave --boxes out"):format(args[1],
       found.config.model.name), 0)

@@ -5,6 +5,7 @@ local build = require "data.build"
 local captions = require "data.captions"
 local karpathy = require "data.karpathy"
 local shapes = require "data.shapes"
+local tokenizer = require "data.tokenizer"
 local options = require "cli.options"
 
 -- lacuna data build -----------------------------------------------------------------------------------
@@ -65,8 +66,12 @@ local BUILD = {
     shapes_option("size", "size", "N", ("pixels along their side (%d if not given)"):format(shapes.defaults.size)),
     {name = "pictures", value = "DIR", help = "write their pictures too, into a folder that is there"},
     {name = "dtype", value = "TYPE", choices = {"f32", "f16"}, default = "f32", help = "features as f32 or f16"},
+    {name = "tokenizer", value = "NAME", choices = tokenizer.NAMES, default = "word",
+      help = "captions as ids of words, digits, characters or subwords"},
     {name = "vocab", value = "N", type = "integer", min = 5, default = 10001,
-      help = "ids at most, the 4 special ones included"},
+      help = "words (characters, subwords) at most, 4 special ones included"},
+    {name = "base", value = "R", type = "integer", min = 2, max = 100000,
+      help = ("of the digits of the radix tokenizer (%d if not given)"):format(tokenizer.BASE)},
     {name = "coverage", value = "X", type = "number", default = 0.9995,
       help = "share of the text whose characters are kept; 1 keeps every word"},
     {name = "output", short = "o", value = "FILE", help = "the data file to write"},
@@ -75,7 +80,9 @@ local BUILD = {
     .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
     .. "boxes. With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
     .. "columns, features] says (./grid is a folder of that name). The split restval becomes part of train. Words\n"
-    .. "are taken from the training captions only.",
+    .. "are taken from the training captions only.\n\n"
+    .. "Tokenizers: word; radix, a word as digits to a base, for small classifiers; char; bpe and unigram, subwords\n"
+    .. "as SentencePiece makes them. A model keeps the tokenizer of the data it is trained on.",
 }
 
 function BUILD.run(args)
@@ -83,13 +90,15 @@ function BUILD.run(args)
   if not (args.coverage > 0 and args.coverage <= 1) then
     options.wrong("--coverage must be above 0 and at most 1, got %s", args.coverage)
   end
+  if args.base and args.tokenizer ~= "radix" then options.wrong("--base goes with --tokenizer radix") end
   local source = open_source(args)
   local shown <close> = bar(#source.images)
-  local done = build.write(args.output, source, {dtype = args.dtype, vocab_size = args.vocab,
-    coverage = args.coverage, progress = function(count) shown:update(count) end})
+  local done = build.write(args.output, source, {dtype = args.dtype, tokenizer = args.tokenizer,
+    vocab_size = args.vocab, coverage = args.coverage, base = args.base,
+    progress = function(count) shown:update(count) end})
   shown:finish()
-  print(("%s: %d images, %d captions, %d words, %d regions of %d features"):format(args.output, done.images,
-    done.captions, done.vocab:size(), done.regions, source.width))
+  print(("%s: %d images, %d captions, %s, %d regions of %d features"):format(args.output, done.images,
+    done.captions, done.vocab:describe(), done.regions, source.width))
 end
 
 -- lacuna data info ------------------------------------------------------------------------------------
@@ -114,10 +123,10 @@ function INFO.run(args)
     for _, image in ipairs(dataset:references(split)) do count = count + #image.captions end
     rows[#rows + 1] = {split, ("%d images, %d captions"):format(dataset:size(split), count)}
   end
-  local regions = dataset:regions()
+  local regions, mean, most = dataset:regions(), dataset:caption_words()
   table.move({
-    {"vocabulary", ("%d words, 4 of them special"):format(dataset.vocab:size())},
-    {"caption", ("%.1f words on average, %d at most"):format(dataset:caption_words())},
+    {"vocabulary", ("%s, %d of them special"):format(dataset.vocab:describe(), dataset.vocab.specials)},
+    {"caption", ("%.1f %s on average, %d at most"):format(mean, dataset.vocab.unit, most)},
     {"regions", ("%d in all; an image has %d at least, %.1f on average, %d at most"):format(regions.total, regions.min,
       regions.mean, regions.max)},
     {"features", ("%d per region, %s%s"):format(dataset.width, dataset.dtype,

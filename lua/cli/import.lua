@@ -7,7 +7,7 @@ local import = {
   usage = "lacuna import SOURCE -o MODEL.h5",
   options = {
     {name = "output", short = "o", value = "FILE", help = "the model file to write"},
-    {name = "vocab", value = "FILE", help = "the tokenizer's word.vocab, where SOURCE has none"},
+    {name = "vocab", value = "FILE", help = "the tokenizer's .vocab or .model, where SOURCE has none"},
     {name = "config", value = "FILE", help = "the published program's config.json, where SOURCE has none"},
     {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
   },
@@ -28,7 +28,7 @@ function import.run(args)
   local count = 0
   for _, p in ipairs(model:parameters()) do count = count + p.param:numel() end
   print(("%s: %s, %d parameters, %s"):format(args.output, found.config.model.name, count,
-    found.vocab and found.vocab:size() .. " words" or "no vocabulary"))
+    found.vocab and found.vocab:describe() or "no vocabulary"))
 end
 
 return import

@@ -152,7 +152,7 @@ local function print_model(path, image)
   print(("%s: %s, %d bytes"):format(path, found.config.model.name, disk.size(path)))
   print("  model       " .. settings(found.config.model))
   print("  decoding    " .. settings(found.config.decode))
-  print("  vocabulary  " .. (found.vocab and found.vocab:size() .. " words" or "none") .. "\n")
+  print("  vocabulary  " .. (found.vocab and found.vocab:describe() or "none") .. "\n")
   print_layers(path, storage.records(file, path), rows)
 end
 

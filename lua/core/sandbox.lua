@@ -21,7 +21,8 @@ local LIBRARIES = {"coroutine", "math", "string", "table", "utf8"}
 local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
 -- Modules reach the true globals in cli, and take paths in data and train; what does not is open.
 local HIDDEN = {cli = true, data = true, train = true}
-local OPEN = {["data.shapes"] = true, ["data.vocab"] = true, ["train.beam"] = true}
+local OPEN = {["data.shapes"] = true, ["data.tokenizer"] = true, ["data.vocab"] = true,
+              ["train.beam"] = true}
 local CLOSED = {["core.disk"] = true, ["core.sandbox"] = true, ["core.strict"] = true}
 local FILES = {"append", "files", "hdf5", "npy", "npz", "pth", "safetensors", "tfevents", "zip"} -- of lac
 

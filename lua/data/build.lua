@@ -1,25 +1,28 @@
 --- Write a data file: captions as ids, features in one piece, everything that training needs.
 --
--- The layout, format "lacuna-data" version 1: attributes format, version, name, width (features per region),
+-- The layout, format "lacuna-data" version 2: attributes format, version, name, width (features per region),
 -- fc_width, boxes (0 or 1); `features` [all regions, width] float32 or float16 in one piece; `boxes` [all
 -- regions, 4] and `fc` [images, fc_width], which may be absent; `region_start` and `caption_start` [images + 1],
 -- `split` [images] (0 train, 1 val, 2 test), `token_start` [captions + 1] and `tokens`, ids with bos and eos, all
--- int32; the texts `vocab` (word.vocab) and `images` (JSON: [{id, file, captions}, ...]).
+-- int32; the texts `vocab` (as the tokenizer's text() writes it) and `images` (JSON: [{id, file, captions}, ...]).
+-- Version 1 knows the word tokenizer only, and is still written for it.
 -- @module data.build
 local lac = require "lac"
 local blame = require "core.blame"
 local config = require "core.config"
-local vocab = require "data.vocab"
+local tokenizer = require "data.tokenizer"
 
-local build = {FORMAT = "lacuna-data", VERSION = 1, SPLITS = {"train", "val", "test"}}
+local build = {FORMAT = "lacuna-data", VERSION = 2, SPLITS = {"train", "val", "test"}}
 
 local SPLIT_CODE = {}
 for i, name in ipairs(build.SPLITS) do SPLIT_CODE[name] = i - 1 end
 
 local defaults = {
   dtype = "f32",                            -- of the features: "f32" or "f16"
-  vocab_size = config.optional("number"),   -- see data.vocab
+  tokenizer = "word",                       -- its name, see data.tokenizer
+  vocab_size = config.optional("number"),
   coverage = config.optional("number"),
+  base = config.optional("number"),
   progress = config.optional("function"),   -- called with images done and images in all
 }
 
@@ -34,8 +37,9 @@ local function build_vocab(source, cfg)
       i, j = i + 1, 0
     end
   end
-  local words = vocab.build {captions = next_caption, size = cfg.vocab_size, coverage = cfg.coverage}
-  if words:size() == 4 then error(source.name .. ": there is no word in the captions of training images", 0) end
+  local words = tokenizer.build {kind = cfg.tokenizer, captions = next_caption, size = cfg.vocab_size,
+    coverage = cfg.coverage, base = cfg.base}
+  if words:is_empty() then error(source.name .. ": there is no word in the captions of training images", 0) end
   return words
 end
 
@@ -112,7 +116,7 @@ end
 -- texts}, tokens = {their words, joined}}, read: image -> {att = tensor [n, width], boxes = tensor [n, 4] or nil,
 -- fc = tensor or nil}, called once for each, in order
 -- @tparam[opt] table cfg see defaults
--- @treturn table {images =, captions =, regions =, vocab = Vocab}
+-- @treturn table {images =, captions =, regions =, vocab = the tokenizer}
 function build.write(path, source, cfg)
   cfg = config.merge(defaults, cfg, "data.build")
   if cfg.dtype ~= "f32" and cfg.dtype ~= "f16" then
@@ -121,7 +125,7 @@ function build.write(path, source, cfg)
   local words = build_vocab(source, cfg)
   local file <close> = lac.hdf5.create(path)
   file:set_attr("", "format", build.FORMAT)
-  file:set_attr("", "version", build.VERSION)
+  file:set_attr("", "version", words.kind == "word" and 1 or build.VERSION)
   file:set_attr("", "name", source.name)
   file:set_attr("", "width", source.width)
   write_captions(file, source.images, words)

@@ -14,13 +14,14 @@ local build = require "data.build"
 local class = require "core.class"
 local config = require "core.config"
 local suggest = require "core.suggest"
-local vocab = require "data.vocab"
+local tokenizer = require "data.tokenizer"
 
 local Dataset = class("Dataset")
 
 local defaults = {
   path = "",
-  length = 18,              -- ids at most per caption, bos and eos included
+  length = config.optional("number"), -- ids at most per caption, bos and eos included; if not given, what is usual
+                                      -- for the tokenizer (18 words, 26 digits of base 768, 60 characters)
   captions_per_image = 5,   -- in a training batch; drawn again where an image has fewer
   batch = 15,               -- images in a training batch
   verify = true,            -- the checksum too, which reads the whole file once; else only its length
@@ -38,8 +39,8 @@ local function check_format(file, path)
     fail(path, "is no data file of lacuna (its format is %s); lacuna data build makes one",
       format and ('"' .. tostring(format) .. '"') or "not given")
   end
-  if version ~= build.VERSION then
-    fail(path, "has version %s of the data format, this program reads version %d; build it again",
+  if math.type(version) ~= "integer" or version < 1 or version > build.VERSION then
+    fail(path, "has version %s of the data format, this program reads versions 1 to %d; build it again",
       tostring(version), build.VERSION)
   end
 end
@@ -88,7 +89,7 @@ local function read_parts(self, file)
   if type(images) ~= "table" then error("its list of images is not readable", 0) end
   local count = #images
   if count == 0 then error("there is no image in it", 0) end
-  self.vocab = vocab.parse(file:text("vocab"))
+  self.vocab = tokenizer.parse(file:text("vocab"))
   self.images = images
   self.members = split_images(read_ints(file, "split"), count)
   self.tokens = read_ints(file, "tokens")
@@ -98,7 +99,7 @@ local function read_parts(self, file)
   check_images(images, self.caption_start)
   local size = self.vocab:size()
   for _, id in ipairs(self.tokens) do
-    if id < 0 or id >= size then error(("it has the word id %d, but %d words"):format(id, size), 0) end
+    if id < 0 or id >= size then error(("it has the id %d, but %d words"):format(id, size), 0) end
   end
 end
 
@@ -129,6 +130,7 @@ function Dataset:init(cfg)
   self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
   local good, message = pcall(read_parts, self, file)
   if not good then fail(cfg.path, "cannot be used: %s", (tostring(message):gsub("^%S-:%d+: ", ""))) end
+  self.length = self.length or self.vocab.usual_length
   open_features(self, file)
   self.ordered, self.orders = nil, {} -- key of the batch on order; orders of the latest epochs
 end
@@ -187,8 +189,8 @@ function Dataset:regions()
   return found
 end
 
---- @treturn number words of a caption on average, runs of unknown words counted as one
--- @treturn integer words of the longest
+--- @treturn number words (digits, characters, pieces) of a caption on average, runs of unknown ones counted as one
+-- @treturn integer those of the longest
 function Dataset:caption_words()
   local starts, most = self.token_start, 0
   for i = 2, #starts do most = math.max(most, starts[i] - starts[i - 1] - 2) end
@@ -264,7 +266,7 @@ end
 local function by_length(self, captions)
   local lengths, rows = {}, {}
   for r, caption in ipairs(captions) do
-    lengths[r] = math.min(self.token_start[caption + 1] - self.token_start[caption], self.length)
+    lengths[r] = self.vocab:kept(self.token_start[caption + 1] - self.token_start[caption], self.length)
     rows[r] = r
   end
   table.sort(rows, function(a, b)
@@ -382,7 +384,7 @@ function captions.open(cfg)
   if cfg.path == "" then blame("data.path, the data file, is missing") end
   for _, key in ipairs {"length", "captions_per_image", "batch"} do
     local least = key == "length" and 2 or 1
-    if math.type(cfg[key]) ~= "integer" or cfg[key] < least then
+    if cfg[key] and (math.type(cfg[key]) ~= "integer" or cfg[key] < least) then
       blame(("data.%s must be a whole number, at least %d, got %s"):format(key, least, cfg[key]))
     end
   end

@@ -5,14 +5,14 @@
 -- @module train.beam
 local lac = require "lac"
 local config = require "core.config"
-local vocab = require "data.vocab"
 
 local beam = {}
 
 --- width: beams per image; length: tokens at most, the end included; temperature divides the scores from the
 -- second step on; no_repeat forbids the word just said; penalty: nil, {"wu", a} (Wu et al. 2016, eq. 14) or
--- {"avg"}, which ranks by the mean.
-beam.defaults = {width = 1, length = 18, temperature = 1, no_repeat = false, penalty = config.optional("table")}
+-- {"avg"}, which ranks by the mean; bos and eos: the ids of beginning and end, those of a word tokenizer unless given.
+beam.defaults = {width = 1, length = 18, temperature = 1, no_repeat = false, penalty = config.optional("table"),
+                 bos = 2, eos = 3}
 
 -- Every tensor of a state by rows.
 local function pick_rows(state, rows)
@@ -77,7 +77,7 @@ function beam.greedy(model, seen, options)
   local outer <close> = lac.scope()
   local session, state = model:begin(seen, 1)
   local rows = seen.images
-  local words, done, results = filled(rows, vocab.bos), filled(rows, false), {}
+  local words, done, results = filled(rows, cfg.bos), filled(rows, false), {}
   for r = 1, rows do results[r] = {ids = {}, logprobs = {}, score = 0} end
   for t = 1, cfg.length do
     local values, ids, new = advance(model, session, state, words, cfg.no_repeat and 2 or 1, 1)
@@ -90,7 +90,7 @@ function beam.greedy(model, seen, options)
         local result = results[r]
         result.ids[t], result.logprobs[t] = id, logp
         result.score = result.score + logp
-        done[r] = id == vocab.eos
+        done[r] = id == cfg.eos
       end
     end
     if all(done) then break end
@@ -139,7 +139,7 @@ local function choose(image, list, width, t, cfg)
   for i = 1, math.min(width, #list) do
     local row = extended(image.beams[list[i].beam], list[i])
     beams[i], sources[i] = row, list[i].beam
-    if list[i].id == vocab.eos or t == cfg.length then
+    if list[i].id == cfg.eos or t == cfg.length then
       image.records[#image.records + 1] = {ids = row.ids, logprobs = row.logprobs, order = #image.records,
                                            score = penalised(row.sum, t, cfg.penalty)}
       row.sum = row.sum - 1000
@@ -170,7 +170,7 @@ function beam.search(model, seen, options)
   local outer <close> = lac.scope()
   for n = 1, seen.images do images[n] = {beams = {{ids = {}, logprobs = {}, sum = 0}}, records = {}} end
   local session, state = model:begin(seen, 1)
-  local words, each = filled(seen.images, vocab.bos), 1
+  local words, each = filled(seen.images, cfg.bos), 1
   for t = 1, cfg.length do
     local values, ids, new = advance(model, session, state, words, count, t > 1 and cfg.temperature or 1)
     close(state)

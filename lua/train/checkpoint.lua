@@ -12,12 +12,13 @@
 --     local m = file:read("state/moment")
 -- @module train.checkpoint
 local lac = require "lac"
-local vocab = require "data.vocab"
 local storage = require "train.storage"
+local tokenizer = require "data.tokenizer"
 
 local checkpoint = {}
 
-local FORMAT, VERSION = "lacuna-model", 2 -- version 1: dense tensors only, not listed
+-- Version 1: dense tensors only, not listed. 2: words only, which is still written where they are.
+local FORMAT, VERSION = "lacuna-model", 3
 
 --- The class in models/<name>.lua.
 -- @tparam string name
@@ -45,7 +46,7 @@ end
 
 --- Write a model file; an existing one is replaced only when the new one is whole.
 -- @tparam string path
--- @tparam table contents model (nn.Module with values), config (table with model and decode), vocab (data.vocab
+-- @tparam table contents model (nn.Module with values), config (table with model and decode), vocab (a tokenizer
 -- or nil); form: "dense" (the default), "masked" (masks and unmasked weights side by side) or "packed" (few bytes);
 -- values of packed tensors: "float32" (the default, exact), "float16" or "int8"; extra: a function that gets the file
 -- and writes datasets below state/
@@ -53,7 +54,7 @@ function checkpoint.save(path, contents)
   local cfg = storage.options(contents)
   local file <close> = lac.hdf5.create(path)
   file:set_attr("", "format", FORMAT)
-  file:set_attr("", "version", VERSION)
+  file:set_attr("", "version", (not contents.vocab or contents.vocab.kind == "word") and 2 or VERSION)
   file:write_text("config", lac.json.encode(contents.config))
   if contents.vocab then file:write_text("vocab", contents.vocab:text()) end
   storage.write(file, contents.model, cfg)
@@ -105,7 +106,10 @@ local function read_parts(file, path)
   local config = read_config(file, path)
   local model = checkpoint.build(config.model, path)
   storage.read(file, path, model)
-  local words = file:has("vocab") and vocab.parse(file:text("vocab")) or nil
+  local words = file:has("vocab") and tokenizer.parse(file:text("vocab")) or nil
+  if words and words:size() > config.model.vocab then
+    error(("the tokenizer has %s, but the model only %d"):format(words:describe(), config.model.vocab), 0)
+  end
   return {model = model:eval(), config = config, vocab = words}
 end
 

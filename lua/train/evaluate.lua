@@ -16,11 +16,11 @@ evaluate.defaults = {
 }
 
 -- Captions of the images of a batch, as lists of ids.
-local function decode(model, batch, cfg)
-  local seen = model:encode(batch)
-  if cfg.beam == 1 then return beam.greedy(model, seen, {length = cfg.length}) end
+local function decode(model, batch, vocab, cfg)
+  local seen, options = model:encode(batch), {width = cfg.beam, length = cfg.length, bos = vocab.bos, eos = vocab.eos}
+  if cfg.beam == 1 then return beam.greedy(model, seen, options) end
   local best = {}
-  for i, list in ipairs(beam.search(model, seen, {width = cfg.beam, length = cfg.length})) do best[i] = list[1] end
+  for i, list in ipairs(beam.search(model, seen, options)) do best[i] = list[1] end
   return best
 end
 
@@ -41,7 +41,7 @@ function evaluate.captions(model, dataset, split, cfg)
     local scope <close> = lac.scope()
     local batch = next_batch()
     if not batch then return rows end
-    for i, best in ipairs(decode(model, batch, cfg)) do
+    for i, best in ipairs(decode(model, batch, dataset.vocab, cfg)) do
       rows[#rows + 1] = {image_id = batch.ids[i], caption = dataset.vocab:decode(best.ids)}
     end
     if cfg.progress then cfg.progress(#rows, total) end

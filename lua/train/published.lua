@@ -6,7 +6,7 @@
 -- @module train.published
 local lac = require "lac"
 local published_models = require "train.published_models"
-local vocab = require "data.vocab"
+local tokenizer = require "data.tokenizer"
 
 local published = {}
 
@@ -15,6 +15,19 @@ local WEIGHTS = {"model_best_pruned_sparse.pth", "model_best_pruned.pth", "model
                  "model_best.pth", "model_last.pth"}
 
 local MASK = "_pruning_mask"
+
+-- By the name that config.json has, the files with a tokenizer's pieces, best first: .model has all digits of scores.
+local TOKENIZERS = {
+  word = {"tokenizer/word.vocab", "tokenizer/word.model"},
+  radix = {"tokenizer/word.vocab", "tokenizer/word.model", "tokenizer/radix.vocab", "tokenizer/radix.model"},
+  character = {"tokenizer/character.model", "tokenizer/char.model"},
+  bpe = {"tokenizer/bpe.model"},
+  unigram = {"tokenizer/unigram.model"},
+}
+
+-- What is taken from an archive beside the weights.
+local WANTED = {"config.json"}
+for _, names in pairs(TOKENIZERS) do table.move(names, 1, #names, #WANTED + 1, WANTED) end
 
 local function fail(path, text, ...)
   error(path .. ": " .. text:format(...), 0)
@@ -81,7 +94,7 @@ local function read_parts(path)
     local source = zip_source(path, zip)
     local tensors = read_weights(source)
     local files = {} -- the archive is closed on return, so take what may be wanted
-    for _, name in ipairs {"config.json", "tokenizer/word.vocab"} do files[name] = source.read(name) end
+    for _, name in ipairs(WANTED) do files[name] = source.read(name) end
     return tensors, {path = path, read = function(name) return files[name] end}
   end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
@@ -144,16 +157,30 @@ local function read_config(source, file)
   return config
 end
 
-local function read_vocab(source, path, file)
-  local text, why
+-- The bytes of a tokenizer's file: `file` or, without it, the first that the source has.
+local function read_tokenizer(source, file, names)
   if file then
-    text, why = read_file(file)
-    if not text then error("cannot open " .. why, 0) end
-  else
-    text = source and source.read("tokenizer/word.vocab")
+    local bytes, why = read_file(file)
+    return bytes or error("cannot open " .. why, 0)
   end
-  if not text then return nil end
-  local good, words = pcall(vocab.parse, text)
+  for _, name in ipairs(source and names or {}) do
+    local bytes = source.read(name)
+    if bytes then return bytes end
+  end
+end
+
+local function read_vocab(source, path, file, config)
+  local kind = config.tokenizer or "word"
+  if not TOKENIZERS[kind] then
+    fail(path, 'its tokenizer "%s" is not known here; there are word, radix, character, bpe, unigram', tostring(kind))
+  end
+  local bytes = read_tokenizer(source, file, TOKENIZERS[kind])
+  if not bytes then return nil end
+  local good, words = pcall(function()
+    local found = tokenizer.read(bytes)
+    if kind ~= "radix" or found.kind == "radix" then return found end
+    return tokenizer.digits(found, config.radix_base)
+  end)
   if not good then
     fail(file or path, "the vocabulary is not readable: %s", tostring(words):gsub("^.-:%d+: ", ""):gsub("[^%g ]", "?"))
   end
@@ -162,7 +189,8 @@ end
 
 --- Read a published checkpoint.
 -- @tparam string path zip, folder, .pth or .safetensors
--- @tparam[opt] table options vocab: a word.vocab file; config: a config.json; length: tokens at most when decoding
+-- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
+-- decoding
 -- @treturn table tensors (name -> tensor), config ({model, decode}), vocab (or nil)
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
@@ -171,9 +199,9 @@ function published.read(path, options)
   local config = read_config(source, options.config)
   fold_masks(tensors, config.prune_type, path)
   local model = published_models.read(tensors, config, path)
-  local words = read_vocab(source, path, options.vocab)
+  local words = read_vocab(source, path, options.vocab, config)
   if words and words:size() > model.vocab then
-    fail(path, "the vocabulary has %d words, but the model only %d", words:size(), model.vocab)
+    fail(path, "the vocabulary has %s, but the model only %d", words:describe(), model.vocab)
   end
   local length = options.length or config.max_seq_length or 18
   if math.tointeger(length) == nil or length < 1 or length > 1000 then

@@ -31,7 +31,7 @@ local function model_config(cfg, dataset)
   for key, value in pairs(cfg.model) do own[key] = value end
   own.vocab = own.vocab or dataset.vocab:size()
   if own.vocab < dataset.vocab:size() then
-    error(("model.vocab is %d, but the data file has %d words"):format(own.vocab, dataset.vocab:size()), 0)
+    error(("model.vocab is %d, but the data file has %s"):format(own.vocab, dataset.vocab:describe()), 0)
   end
   local kind = checkpoint.class(own.name, "recipe")
   if kind.needs_boxes and not dataset.has_boxes then

@@ -44,5 +44,6 @@ void bind_open_text(lua_State *L) {
   lua_newtable(L);
   BIND_ADD_ROWS(rows, l_text);
   bind_open_corpus(L);
+  bind_open_subwords(L);
   lua_setfield(L, -2, "text");
 }

@@ -102,6 +102,57 @@ function T.a_folder_a_bare_pth_and_safetensors_give_the_model_of_the_zip()
   end)
 end
 
+-- fn gets a folder with the published run, its config.json changed.
+local function with_run(change, fn)
+  local zip <close> = lac.zip.open(check.shared(XE))
+  local prefix = "TINY3_UpDownLSTM__supermask__0.975__wg_120.0/"
+  files.with_folder(function(folder)
+    os.execute(("mkdir -p %s/run/tokenizer"):format(folder))
+    for _, name in ipairs {"model_best_pruned_sparse.pth", "tokenizer/word.vocab", "tokenizer/word.model"} do
+      files.write(folder .. "/run/" .. name, zip:read(prefix .. name))
+    end
+    local config = lac.json.decode(zip:read(prefix .. "config.json"))
+    for key, value in pairs(change) do config[key] = value end
+    files.write(folder .. "/run/config.json", lac.json.encode(config))
+    fn(folder)
+  end)
+end
+
+function T.a_model_file_of_the_tokenizer_is_as_good_as_its_vocabulary()
+  with_run({}, function(folder)
+    for _, words in ipairs {"", " --vocab " .. folder .. "/run/tokenizer/word.model"} do
+      local status, text = check.run(("import %s/run -o %s/m.h5%s"):format(folder, folder, words))
+      check.yes(status == 0 and text:find("3000 words\n$"), text)
+      os.remove(folder .. "/run/tokenizer/word.vocab")
+    end
+  end)
+end
+
+function T.digits_of_words_are_imported_as_config_json_says()
+  with_run({tokenizer = "radix", radix_base = 1000, max_seq_length = 26, vocab_size = 1003}, function(folder)
+    local status, text = check.run(("import %s/run -o %s/m.h5"):format(folder, folder))
+    check.yes(status == 0 and text:find("1003 digits for 3000 words\n$"), text)
+    local input = check.shared("data/coco5/bu/cocobu_att/391895.npy")
+    status, text = check.run(("caption --beam 1 %s/m.h5 %s"):format(folder, input))
+    check.yes(status == 0, text)
+    check.equal(select(2, text:gsub("[^%s]+", "")), 14) -- the image's name and 26 digits, which never end
+    status, text = check.run("info " .. folder .. "/m.h5")
+    check.yes(status == 0 and text:find("vocabulary  1003 digits for 3000 words\n"), text)
+  end)
+end
+
+function T.a_tokenizer_that_is_not_known_is_refused()
+  with_run({tokenizer = "syllables"}, function(folder)
+    refused(folder, folder .. "/run", 'its tokenizer "syllables" is not known here; there are word, radix')
+  end)
+  with_run({tokenizer = "radix", radix_base = "many"}, function(folder)
+    refused(folder, folder .. "/run", "the vocabulary is not readable: radix: the base must be a whole number")
+  end)
+  with_run({tokenizer = "radix", radix_base = 5000}, function(folder)
+    refused(folder, folder .. "/run", "the vocabulary has 5003 digits for 3000 words, but the model only 3000")
+  end)
+end
+
 function T.masks_are_folded_into_their_weights()
   local published = require "train.published"
   files.with_folder(function(folder)
@@ -136,7 +187,7 @@ function T.a_vocabulary_that_is_none_is_refused()
     check.yes(text:find("Is a directory") and not text:find("mistake"), text)
     status, text = check.run(("import %s -o %s/out.h5 --vocab %s"):format(check.shared(XE), folder, model))
     check.equal(status, 1)
-    check.yes(text:find("m%.pth: the vocabulary is not readable: vocab: line 1"), text)
+    check.yes(text:find("m%.pth: the vocabulary is not readable: vocab: line 1 is not"), text)
   end)
 end
 

@@ -139,6 +139,18 @@ function T.a_vocabulary_smaller_than_the_beam_still_gives_every_caption()
   check.equal(results[2][1].ids, {0, 0, 0})
 end
 
+function T.beginning_and_end_are_those_of_the_tokenizer()
+  -- fed 5, the beginning, it says 1; then 4, the end; 3 is a digit like any other
+  local model = scripted(function(t, word)
+    check.equal(word == 5, t == 0)
+    return t < 2 and {0, t == 0 and 9 or 0, 0, t == 1 and 9 or 0, 0, 0} or {0, 0, 0, 0, 9, 0}
+  end)
+  local options = {length = 6, bos = 5, eos = 4}
+  check.equal(beam.greedy(model, {images = 1}, options)[1].ids, {1, 3, 4})
+  options.width = 2
+  check.equal(beam.search(model, {images = 1}, options)[1][1].ids, {1, 3, 4})
+end
+
 function T.an_unknown_option_is_refused()
   local model = scripted(function() return {0, 0} end)
   check.fails('unknown key "widht"; did you mean "width"', beam.search, model, {images = 1}, {widht = 2})

@@ -2,6 +2,7 @@ local lac = require "lac"
 local check = require "check"
 local checkpoint = require "train.checkpoint"
 local files = require "files"
+local tokenizer = require "data.tokenizer"
 local vocab = require "data.vocab"
 
 local T = {}
@@ -37,6 +38,40 @@ function T.a_model_comes_back_bit_for_bit_with_configuration_and_vocabulary()
     check.equal(loaded.vocab:decode {4, 5}, "a man")
     saved:close()
     loaded.model:close()
+  end)
+end
+
+function T.a_model_keeps_its_tokenizer_and_words_are_written_as_ever()
+  files.with_folder(function(folder)
+    local path, model = folder .. "/m.h5", new_model()
+    local words = vocab.from_words {"a", "man", "dog", "cat", "hat"}
+    for version, t in pairs {[2] = vocab.from_words {"a", "man", "dog"}, [3] = tokenizer.digits(words, 3)} do
+      checkpoint.save(path, {model = model, config = CONFIG, vocab = t})
+      local file <close> = lac.hdf5.open(path)
+      check.equal(file:attr("", "version"), version)
+      local loaded = checkpoint.load(path)
+      check.equal(loaded.vocab:describe(), t:describe())
+      check.equal(loaded.vocab:decode(t:encode("a dog")), t:decode(t:encode("a dog")))
+      loaded.model:close()
+    end
+    model:close()
+  end)
+end
+
+function T.a_tokenizer_that_is_damaged_or_does_not_fit_is_refused()
+  files.with_folder(function(folder)
+    local path, model = folder .. "/m.h5", new_model()
+    local function refused(text, pattern)
+      checkpoint.save(path, {model = model, config = CONFIG, vocab = {text = function() return text end}})
+      local message = check.fails(pattern, checkpoint.load, path)
+      check.yes(message:find(path, 1, true) and not message:find("\n"), message)
+    end
+    local head = "<pad>\t0\n<unk>\t0\n<bos>\t0\n<eos>\t0\n"
+    refused("radix 5\n" .. head, "the tokenizer has 8 digits for 4 words, but the model only 7")
+    refused("radix 0\n" .. head, "the base must be a whole number")
+    refused("radio 5\n" .. head, "line 1 names no tokenizer: \"radio 5\"")
+    refused("char\n" .. head .. "a", "line 6 is not")
+    model:close()
   end)
 end
 
@@ -154,8 +189,8 @@ function T.files_of_another_format_version_or_model_are_refused()
     check.fails("m%.h5 is no model file of lacuna %(its format is not given%)", checkpoint.load, path)
     write("lacuna-data", 1)
     check.fails('its format is "lacuna%-data"', checkpoint.load, path)
-    write("lacuna-model", 3)
-    check.fails("has version 3 of the model format, this program reads versions 1 to 2", checkpoint.load, path)
+    write("lacuna-model", 4)
+    check.fails("has version 4 of the model format, this program reads versions 1 to 3", checkpoint.load, path)
     write("lacuna-model", 1, "{")
     check.fails("m%.h5: the configuration in it is not readable", checkpoint.load, path)
     write("lacuna-model", 1, '{"model": {"name": "updown"}, "decode": {"length": 0}}')
