@@ -1,5 +1,5 @@
 -- ACORT, base: the same transformer with two layers of weights a side, keys that are values, and radix tokens of base
--- 768, two to a word.
+-- 768, two to a word: data/coco-radix.h5 is built with --tokenizer radix.
 -- Tan, Tan, Chan and Chuah 2022, "ACORT: a compact object relation transformer for parameter efficient image
 -- captioning".
 return {
