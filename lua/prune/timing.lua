@@ -94,7 +94,8 @@ function Timing:target(at)
   if type(cfg.target) == "function" then
     local value = schedule.at(cfg.target, at, self.name .. ".target")
     if not (value >= 0 and value < 1) then
-      error(("%s: target must be in [0, 1), got %g at step %d of %d"):format(self.name, value, at.step, at.steps), 0)
+      error(("%s: target must be in [0, 1), got %g %s"):format(self.name, value,
+        at.label or ("at step %d of %d"):format(at.step, at.steps)), 0)
     end
     return value
   end
@@ -108,7 +109,7 @@ end
 -- @treturn number
 function Timing:final()
   if type(self.cfg.target) == "number" then return self.cfg.target end
-  return self:target {step = 1000, steps = 1000, epoch = 0, epoch_steps = 1000}
+  return self:target {step = 1000, steps = 1000, epoch = 0, epoch_steps = 1000, label = "in the end"}
 end
 
 --- What is in force after a step: nothing before the first update, then what the last update aimed at.
