@@ -12,17 +12,11 @@ What the published program leaves on the table can be switched on, so that it is
 makes keys and values once per image; --attention fused uses scaled_dot_product_attention where there is no geometry and,
 with the geometry as an additive mask, where there is.
 
-It speaks the protocol of lua/cli/bench.lua: writes "ready" once warm, answers each line "step" with the seconds
-of one step and those its threads computed, and "end" with its peak of resident memory in bytes. By itself, with
---steps N, it prints times.
+The protocol is peer.py's.
 """
 import argparse
 import math
 import os
-import resource
-import statistics
-import sys
-import time
 
 parser = argparse.ArgumentParser()
 for name, value in (("vocab", 10001), ("size", 512), ("inner", 2048), ("layers", 6), ("heads", 8), ("features", 2048),
@@ -43,30 +37,10 @@ import torch  # noqa: E402: threads are set first
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from peer import Bernoulli, Round, serve, sparsity_loss  # noqa: E402
+
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
-
-
-class Bernoulli(torch.autograd.Function):
-    """b with probability p; the gradient passes straight through."""
-
-    @staticmethod
-    def forward(ctx, p):
-        return torch.bernoulli(p)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad
-
-
-class Round(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, p):
-        return torch.round(p)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad
 
 
 class Masked(nn.Module):
@@ -278,11 +252,6 @@ class Ort(nn.Module):
         return torch.cat(out, 1).tolist()
 
 
-def sparsity_loss(logits, target=0.975, weight=20.0, anneal=0.5):
-    kept = sum(Round.apply(torch.sigmoid(x)).sum() for x in logits)
-    return weight * (1 - anneal) * torch.abs(target - (1 - kept / sum(x.numel() for x in logits)))
-
-
 def make_images(count):
     corners = 0.5 * torch.rand(count, args.regions, 2)
     boxes = torch.cat([corners, corners + 0.1 + 0.4 * torch.rand(count, args.regions, 2)], -1)
@@ -319,28 +288,5 @@ def build_training(model):
     return step
 
 
-def timed(step):
-    start, busy = time.perf_counter(), time.process_time()
-    step()
-    return time.perf_counter() - start, time.process_time() - busy
-
-
-def main():
-    model = Ort()
-    step = build_decoding(model) if args.decode else build_training(model)
-    for _ in range(args.warmup):
-        step()
-    if args.steps:
-        times, busy = zip(*[timed(step) for _ in range(args.steps)])
-        print("%.3f s median of %d, %.3f to %.3f, busy %.3f" % (
-            statistics.median(times), len(times), min(times), max(times), statistics.median(busy)))
-        return
-    print("ready", flush=True)
-    for line in sys.stdin:
-        if line.strip() != "step":
-            break
-        print("%.6f %.6f" % timed(step), flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
-
-
-main()
+model = Ort()
+serve(build_decoding(model) if args.decode else build_training(model), args.warmup, args.steps)

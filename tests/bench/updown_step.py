@@ -6,15 +6,10 @@ repeated for the captions of an image, an LSTMCell on concatenated inputs at eve
 step every call of a masked layer draws: sigmoid, Bernoulli, product, a straight-through gradient, a loss on
 sparsity and an Adam of their own for the logits; with --masks forward one draw serves a whole pass.
 
-It speaks the protocol of lua/cli/bench.lua: writes "ready" once warm, answers each line "step" with the seconds
-of one step and those its threads computed, and "end" with its peak of resident memory in bytes. By itself, with --steps N, it prints times.
+The protocol is peer.py's.
 """
 import argparse
 import os
-import resource
-import statistics
-import sys
-import time
 
 parser = argparse.ArgumentParser()
 for name, value in (("vocab", 10001), ("embed", 1000), ("hidden", 1000), ("attention", 512), ("features", 2048),
@@ -33,30 +28,10 @@ import torch  # noqa: E402: threads are set first
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from peer import Bernoulli, serve, sparsity_loss  # noqa: E402
+
 torch.set_num_threads(args.threads)
 torch.manual_seed(1)
-
-
-class Bernoulli(torch.autograd.Function):
-    """b with probability p; the gradient passes straight through."""
-
-    @staticmethod
-    def forward(ctx, p):
-        return torch.bernoulli(p)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad
-
-
-class Round(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, p):
-        return torch.round(p)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad
 
 
 class Masked(nn.Module):
@@ -159,11 +134,6 @@ class UpDown(nn.Module):
         return torch.log_softmax(self.logit(out), 2) if args.logits == "all" else out
 
 
-def sparsity_loss(logits, target=0.975, weight=20.0, anneal=0.5):
-    kept = sum(Round.apply(torch.sigmoid(x)).sum() for x in logits)
-    return weight * (1 - anneal) * torch.abs(target - (1 - kept / sum(x.numel() for x in logits)))
-
-
 def build_step():
     model = UpDown()
     masks = [p for name, p in model.named_parameters() if ".logits." in name]
@@ -192,27 +162,4 @@ def build_step():
     return step
 
 
-def timed(step):
-    start, busy = time.perf_counter(), time.process_time()
-    step()
-    return time.perf_counter() - start, time.process_time() - busy
-
-
-def main():
-    step = build_step()
-    for _ in range(args.warmup):
-        step()
-    if args.steps:
-        times, busy = zip(*[timed(step) for _ in range(args.steps)])
-        print("%.3f s median of %d, %.3f to %.3f, busy %.3f" % (
-            statistics.median(times), len(times), min(times), max(times), statistics.median(busy)))
-        return
-    print("ready", flush=True)
-    for line in sys.stdin:
-        if line.strip() != "step":
-            break
-        print("%.6f %.6f" % timed(step), flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
-
-
-main()
+serve(build_step(), args.warmup, args.steps)
