@@ -7,6 +7,7 @@ local karpathy = require "data.karpathy"
 local shapes = require "data.shapes"
 local tokenizer = require "data.tokenizer"
 local options = require "cli.options"
+local make_room = require "cli.make_room"
 
 -- lacuna data build -----------------------------------------------------------------------------------
 
@@ -92,6 +93,7 @@ function BUILD.run(args)
   end
   if args.base and args.tokenizer ~= "radix" then options.wrong("--base goes with --tokenizer radix") end
   local source = open_source(args)
+  make_room(args.output)
   local shown <close> = bar(#source.images)
   local done = build.write(args.output, source, {dtype = args.dtype, tokenizer = args.tokenizer,
     vocab_size = args.vocab, coverage = args.coverage, base = args.base,

@@ -4,6 +4,7 @@ local disk = require "core.disk"
 local stats = require "prune.stats"
 local checkpoint = require "train.checkpoint"
 local storage = require "train.storage"
+local make_room = require "cli.make_room"
 local options = require "cli.options"
 
 local export = {
@@ -50,7 +51,7 @@ end
 
 local function count_nonzeros(model)
   local count = 0
-  for _, p in ipairs(model:parameters()) do count = count + stats.kept(p.param) end
+  for _, p in ipairs(model:parameters()) do count = count + stats.nonzeros(p.param) end
   return count
 end
 
@@ -58,6 +59,7 @@ function export.run(args)
   if not args.output then options.wrong("export needs --output FILE, the file to write") end
   local cfg, is_safetensors = choose(args)
   local found = checkpoint.load(args[1])
+  make_room(args.output)
   if is_safetensors then
     write_safetensors(args.output, found.model)
   else

@@ -1,5 +1,6 @@
 --- lacuna import: a published checkpoint becomes a model file.
 local checkpoint = require "train.checkpoint"
+local make_room = require "cli.make_room"
 local published = require "train.published"
 
 local import = {
@@ -24,6 +25,7 @@ function import.run(args)
   local model = checkpoint.build(found.config.model, args[1])
   local good, message = pcall(model.load, model, found.tensors)
   if not good then error(args[1] .. ": " .. tostring(message):gsub("^%S-:%d+: ", ""), 0) end
+  make_room(args.output)
   checkpoint.save(args.output, {model = model, config = found.config, vocab = found.vocab})
   local count = 0
   for _, p in ipairs(model:parameters()) do count = count + p.param:numel() end

@@ -31,7 +31,8 @@ local function print_list(points)
   for _, point in ipairs(points) do width = math.max(width, #point.name) end
   for _, point in ipairs(points) do
     local state, why = Sweep.look(point)
-    print(("%-" .. width .. "s  %s"):format(point.name, state == "failed" and "failed: " .. why or STATES[state]))
+    local word = state == "failed" and "failed: " .. why or STATES[state]
+    print(point.name .. (" "):rep(width + 2 - #point.name) .. word)
   end
 end
 
@@ -71,7 +72,10 @@ function sweep.run(args)
     points = points, sources = sources, how = how, host = recipes.host, stop = native.interrupted,
     sleep = native.sleep, say = say, finished = function() compare_early(folder) end,
   }
-  for _, point in ipairs(points) do runs:check_same(point) end
+  for _, point in ipairs(points) do
+    runs:check_same(point)
+    runs:check_keeps(point)
+  end
   if args.list then return print_list(points) end
   say(("%d runs go to %s"):format(#points, folder))
   native.watch()

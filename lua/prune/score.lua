@@ -303,20 +303,25 @@ end
 
 -- Before training ----------------------------------------------------------------------------------------
 
+-- The model of the other run, which has masks where these are to be kept.
+function Score:find_start(run)
+  local found = memory.find(self, run)
+  local any = self.cfg.masks ~= "start"
+  for _, part in ipairs(self.active) do any = any or found.masks[part.name] ~= nil end
+  if not any then
+    error(('%s.start: the model of %s has no masks, so there are none to keep'):format(self.name, self.cfg.start), 0)
+  end
+  return found
+end
+
 -- Take over the weights of another run, and its masks where they are to be kept.
 function Score:begin_with(run)
-  local found = memory.find(self, run)
+  local found = self:find_start(run)
   memory.restore(self.model, found.values)
-  if self.cfg.masks == "start" then
-    local any = false
-    for _, part in ipairs(self.active) do
-      local mask = found.masks[part.name]
-      any = any or mask ~= nil
-      if mask then part.param.mask.values:copy(mask) end
-    end
-    if not any then
-      error(('%s.start: the model of %s has no masks, so there are none to keep'):format(self.name, self.cfg.start), 0)
-    end
+  if self.cfg.masks ~= "start" then return end
+  for _, part in ipairs(self.active) do
+    local mask = found.masks[part.name]
+    if mask then part.param.mask.values:copy(mask) end
   end
 end
 
@@ -392,21 +397,34 @@ function Score:check_moment()
   end
 end
 
---- Before the first step of a run: what happens ahead of training.
--- @tparam table run model, optimiser, steps, epoch_steps, rng; start(folder, name) -> {values, masks} of a file of the
--- run there (its best model without a name); gradient(i): gradients of the i-th training batch are added
-function Score:begin(run)
+local function first_of(run)
+  return {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
+end
+
+--- Whether a run can begin, as far as can be seen without changing anything.
+-- @tparam table run as for begin
+function Score:check(run)
   local cfg = self.cfg
   self.optimiser = run.optimiser
-  local at = {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
-  self.timing:check(at)
+  self.timing:check(first_of(run))
   self:check_moment()
   if not cfg.start and math.type(cfg.rewind) and cfg.rewind > run.steps then
     blame(("%s: rewind is step %d, but training ends after %d"):format(self.name, cfg.rewind, run.steps))
   end
+  if not cfg.start then return end
+  local scope <close> = lac.scope()
+  if cfg.rewind then self:rewind_values(run) end
+  self:find_start(run)
+end
+
+--- Before the first step of a run: what happens ahead of training.
+-- @tparam table run model, optimiser, steps, epoch_steps, rng; start(folder, name) -> {values, masks} of a file of the
+-- run there (its best model without a name); gradient(i): gradients of the i-th training batch are added
+function Score:begin(run)
+  local cfg, at = self.cfg, first_of(run)
+  self:check(run)
   if cfg.start then
     local scope <close> = lac.scope()
-    if cfg.rewind then self:rewind_values(run) end -- whether it is there, before anything else
     self:begin_with(run)
   end
   if any_uses(self, "w0") then self:remember_first_weights(run) end

@@ -16,15 +16,26 @@ function stats.kept(param)
   return math.tointeger(kept:item())
 end
 
+--- How many weights of one parameter are not 0, masks multiplied in: what an exported model holds. A weight that came
+-- back and is still 0 is kept, and not among these.
+-- @tparam nn.Param param
+-- @treturn integer
+function stats.nonzeros(param)
+  local scope <close> = lac.scope()
+  return math.tointeger(param:pruned():abs():greater(0):sum():item())
+end
+
 --- @tparam nn.Module model
+-- @tparam[opt=stats.kept] function count of a parameter: stats.kept or stats.nonzeros
 -- @treturn table {{name =, size =, kept =, sparsity =, masked =}, ..., size =, kept =, sparsity =}: the list in
 -- canonical order, and the totals; sparsity is the share of zeros, 0 where there is nothing; masked, whether there is
 -- a mask
-function stats.of(model)
+function stats.of(model, count)
+  count = count or stats.kept
   local out = {size = 0, kept = 0}
   for _, p in ipairs(model:parameters()) do
     if p.param.maskable then
-      local size, kept = p.param:numel(), stats.kept(p.param)
+      local size, kept = p.param:numel(), count(p.param)
       out[#out + 1] = {name = p.name, size = size, kept = kept, sparsity = size > 0 and 1 - kept / size or 0,
                        masked = p.param.mask ~= nil}
       out.size, out.kept = out.size + size, out.kept + kept

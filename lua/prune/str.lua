@@ -74,10 +74,16 @@ function Str:add_masks()
   self.optimiser = adam.new(thresholds, {beta1 = self.cfg.beta1, beta2 = self.cfg.beta2, eps = self.cfg.eps})
 end
 
---- Before the first step of a run: is there room for the cubic?
+--- Is there room for the cubic?
 -- @tparam table run steps, epoch_steps
-function Str:begin(run)
+function Str:check(run)
   self.timing:check {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
+end
+
+--- Before the first step of a run.
+-- @tparam table run as for check
+function Str:begin(run)
+  self:check(run)
 end
 
 -- The share of zeros that a step shall end with; nil where nothing is steered.

@@ -57,14 +57,15 @@ end
 
 -- Labels ---------------------------------------------------------------------------------------------
 
--- The overrides that may be part of a label.
+-- The overrides that may be part of a label; which weights a run keeps changes nothing in it.
 local function telling(run, is_run)
   local words = {}
   for _, word in ipairs(run.words) do
     local key, text = recipe.split(word)
     local start = key == "prune.start" and is_run[text:match("[^/]+$") or text]
     local dense = not run.method and (key == "prune" or key:find("^prune%."))
-    if key ~= "seed" and key ~= "prune.target" and not start and not dense then words[#words + 1] = word end
+    local apart = key == "seed" or key == "prune.target" or key == "save.keep"
+    if not apart and not start and not dense then words[#words + 1] = word end
   end
   return words
 end

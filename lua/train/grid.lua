@@ -3,8 +3,8 @@
 --     prune.method=gradual,random prune.target=0.8,0.9 seed=1,2     are eight points
 --
 -- A pruning method may have `needs`, the overrides of the run that it starts from; that run is a point too, comes
--- before, and its folder is given on as prune.start. All dense points of a seed are one, whatever they were to be
--- pruned with.
+-- before, and its folder is given on as prune.start; where prune.rewind is a step, it keeps the weights of that step.
+-- All dense points of a seed are one, whatever they were to be pruned with.
 -- @module train.grid
 local recipe = require "train.recipe"
 
@@ -175,6 +175,16 @@ end
 
 -- Points ---------------------------------------------------------------------------------------------
 
+--- The override that makes a run keep the weights of steps.
+-- @tparam table steps a set: step -> true
+-- @treturn string save.keep={4, 10}
+function grid.keep_word(steps)
+  local list = {}
+  for step in pairs(steps) do list[#list + 1] = math.tointeger(step) end
+  table.sort(list)
+  return ("save.keep={%s}"):format(table.concat(list, ", "))
+end
+
 local function how_with(how, words)
   local out = {}
   for key, value in pairs(how) do out[key] = value end
@@ -216,6 +226,17 @@ local function quoted(path)
   return path:find("^[{(\"']") and ("%q"):format(path) or path
 end
 
+-- Have a point keep the weights of a step, for the point `name` that goes back to it. Its own name stays.
+function Points:keep(point, step, name)
+  local steps, wanted = {}, point.rewinds or {}
+  point.rewinds, step = wanted, math.tointeger(step)
+  if not wanted[step] then wanted[step] = name end
+  for _, own in ipairs(recipe.resolve(self.sources, how_with(self.how, point.words)).save.keep) do steps[own] = true end
+  for other in pairs(wanted) do steps[other] = true end
+  point.overrides = without(point.overrides, function(key) return key:find("^save%.keep") ~= nil end)
+  table.insert(point.overrides, grid.keep_word(steps))
+end
+
 -- Add the point of these overrides, those that it needs before it; returns its name.
 function Points:add(words, above)
   words = sorted(words)
@@ -235,7 +256,8 @@ function Points:add(words, above)
     point.overrides = table.move(words, 1, #words, 1, {})
     table.insert(point.overrides, "prune.start=" .. quoted(self.known[point.needs].path))
   end
-  recipe.resolve(self.sources, how_with(self.how, point.overrides))
+  local cfg = recipe.resolve(self.sources, how_with(self.how, point.overrides))
+  if point.needs and math.type(cfg.prune.rewind) then self:keep(self.known[point.needs], cfg.prune.rewind, name) end
   self.known[name] = point
   self.list[#self.list + 1] = point
   return name
@@ -247,7 +269,8 @@ end
 -- @tparam string folder that the runs' folders are in
 -- @tparam table how as for recipe.resolve, overrides aside
 -- @treturn table list of {name, path, words: the overrides that make the name, overrides: with the start that a
--- method needs, needs: the name of the point that this one starts from, or nil}
+-- method needs and the save.keep that others need, needs: the name of the point that this one starts from, or nil,
+-- rewinds: step -> the name of a point that goes back to it, where there are any}
 -- @raise names the point
 function grid.points(sources, axes, folder, how)
   local points = setmetatable({sources = sources, folder = folder, how = how, known = {}, list = {},

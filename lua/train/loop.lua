@@ -27,6 +27,23 @@ local function lay_out(stages, epoch_steps, rounds)
   return list, first
 end
 
+--- The stages of a run and its steps in all.
+-- @tparam table cfg a resolved recipe
+-- @tparam table dataset
+-- @tparam ?table pruner
+-- @treturn table stages, in their order
+-- @treturn integer steps
+-- @treturn integer steps of an epoch
+function Loop.length(cfg, dataset, pruner)
+  local epoch_steps = dataset:steps()
+  if epoch_steps < 1 then
+    error(("data.batch: a batch of %d images is more than the %d of the training split"):format(
+      cfg.data.batch, dataset:size("train")), 0)
+  end
+  local stages, total = lay_out(cfg.stages, epoch_steps, pruner and pruner.rounds and pruner:rounds() or 1)
+  return stages, total, epoch_steps
+end
+
 --- @tparam table parts cfg (a resolved recipe), model (values set, masks attached), dataset, optimiser, pruner (or
 -- nil), clock = function -> seconds, hooks:
 --
@@ -39,13 +56,7 @@ end
 -- * keep(step): after a step that save.keep names
 function Loop:init(parts)
   for key, value in pairs(parts) do self[key] = value end
-  self.epoch_steps = self.dataset:steps()
-  if self.epoch_steps < 1 then
-    error(("data.batch: a batch of %d images is more than the %d of the training split"):format(
-      self.cfg.data.batch, self.dataset:size("train")), 0)
-  end
-  local rounds = self.pruner and self.pruner.rounds and self.pruner:rounds() or 1
-  self.stages, self.total = lay_out(self.cfg.stages, self.epoch_steps, rounds)
+  self.stages, self.total, self.epoch_steps = Loop.length(self.cfg, self.dataset, self.pruner)
   self.step, self.evaluated = 0, 0 -- steps done; the step of the last finished evaluation
   self.keeps = {}
   for _, step in ipairs(self.cfg.save.keep) do self.keeps[step] = true end
@@ -129,6 +140,11 @@ function Loop:gradient(stage, i)
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, 0, (i - 1) % self.epoch_steps + 1)
   tape:backward((self:losses(stage, {step = 1, steps = stage.steps, epoch = 0}, batch)))
+end
+
+--- Whether the pruning method can begin; what it cannot is an error, as in `begin`.
+function Loop:check()
+  if self.pruner and self.pruner.check then self.pruner:check(self:view(self.stages[1])) end
 end
 
 --- Before the first step of a new run: let a pruning method that works ahead of training do so.

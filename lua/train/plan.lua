@@ -72,9 +72,11 @@ end
 --- @tparam train.run run built, not started
 -- @tparam[opt] table options points (10) per stage, measure (steps to time, 0: none)
 -- @treturn table timeline, sizes, matches, steps, epoch_steps, measured
+-- @raise what a run would be refused with at its start
 function plan.of(run, options)
   options = options or {}
   local loop = run.loop
+  loop:check()
   local out = {timeline = timeline(run.cfg, loop, options.points or 10), sizes = count(run.model),
                matches = matches(run.cfg, run), steps = loop.total, epoch_steps = loop.epoch_steps}
   local steps = math.min(options.measure or 0, loop.total - 1)

@@ -327,7 +327,7 @@ function Run:export()
   end
   local found = checkpoint.load(self.folder:at(source .. ".h5"))
   fix(found.model)
-  self.folder:write("sparsity.csv", sparsity_table(stats.of(found.model)))
+  self.folder:write("sparsity.csv", sparsity_table(stats.of(found.model, stats.nonzeros)))
   self.folder:write("layers.csv", ledger.csv(ledger.of(found.model, self:typical())))
   checkpoint.save(self.folder:at(source .. "_sparse.h5"),
     {model = found.model, config = found.config, vocab = found.vocab, form = "packed"})

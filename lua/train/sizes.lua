@@ -26,7 +26,7 @@ end
 local function measure(name, param)
   local scope <close> = lac.scope()
   local x = param:pruned()
-  local size, nonzeros = x:numel(), stats.kept(param)
+  local size, nonzeros = x:numel(), stats.nonzeros(param)
   local row = {name = name, shape = x:shape(), size = size, nonzeros = nonzeros, maskable = param.maskable,
                dense32 = 4 * size, dense16 = 2 * size, coo = param.maskable and 20 * nonzeros or 4 * size}
   local part, times = sample(x, size, nonzeros)

@@ -8,9 +8,12 @@
 local lac = require "lac"
 local class = require "core.class"
 local Folder = require "train.folder"
+local Loop = require "train.loop"
 local Run = require "train.run"
+local grid = require "train.grid"
 local plan = require "train.plan"
 local recipe = require "train.recipe"
+local run_state = require "train.state"
 
 local Sweep = class("Sweep")
 
@@ -68,11 +71,74 @@ function Sweep:check_same(point)
   if not good then return end -- a result stays one; resuming says what is wrong
   local now = recipe.resolve(self.sources, how_with(self.how, point.overrides))
   for _, row in ipairs(plan.diff(kept, now)) do
-    if not MOVES[row.key] then
+    if not MOVES[row.key] and not row.key:find("^save%.keep") then -- that is for check_keeps
       error(("%s was run with %s = %s, and the recipe now says %s; choose another --out, or remove that folder"):format(
         point.path, row.key, row.a, row.b), 0)
     end
   end
+end
+
+-- Steps that a resolved recipe trains; nil where its data cannot be opened, as the run itself will say.
+local function length_of(cfg)
+  local opened, dataset = pcall(require("data." .. cfg.data.name).open, recipe.own(cfg.data))
+  if not opened then return nil end
+  local pruner = cfg.prune and require("prune." .. cfg.prune.method).new(recipe.own(cfg.prune))
+  local good, _, total = pcall(Loop.length, cfg, dataset, pruner)
+  dataset:close()
+  return good and total or nil
+end
+
+-- Steps that are behind a run; 0 where nothing is saved.
+local function steps_done(folder)
+  if folder:has "result.json" then return math.huge end
+  if not folder:has "last.h5" then return 0 end
+  local scope <close> = lac.scope()
+  local good, tree = pcall(run_state.read, folder:at "last.h5")
+  return good and tree and tree.loop.step or 0
+end
+
+-- The steps whose weights a run was told to keep, as a set.
+local function kept_steps(folder)
+  local cfg, steps = folder:read_json("config.json").recipe, {}
+  local list = type(cfg) == "table" and type(cfg.save) == "table" and cfg.save.keep
+  for _, step in ipairs(type(list) == "table" and list or {}) do steps[math.tointeger(step) or step] = true end
+  return steps
+end
+
+local function in_order(rewinds)
+  local steps = {}
+  for step in pairs(rewinds) do steps[#steps + 1] = step end
+  table.sort(steps)
+  return steps
+end
+
+--- Raise where others are to go back to steps of this point (prune.rewind) that it does not have, or whose weights are
+-- gone.
+function Sweep:check_keeps(point)
+  if not point.rewinds then return end
+  local total = length_of(recipe.resolve(self.sources, how_with(self.how, point.overrides)))
+  local folder = Folder(point.path)
+  local begun = folder:has "config.json"
+  local kept, done = begun and kept_steps(folder) or {}, begun and steps_done(folder) or 0
+  for _, step in ipairs(in_order(point.rewinds)) do
+    if total and step > total then
+      error(("prune.rewind: %s goes back to step %d, but %s, which it starts from, ends after %d"):format(
+        point.rewinds[step], step, point.name, total), 0)
+    end
+    if done >= step and not kept[step] and not folder:has(("step_%d.h5"):format(step)) then
+      error(("prune.rewind: %s goes back to step %d, and %s has passed that step without keeping its weights; remove "
+        .. "that folder, so that it is made anew, or choose another --out"):format(point.rewinds[step], step,
+        point.path), 0)
+    end
+  end
+end
+
+-- What a begun run is to keep besides what it was told: overrides.
+local function more_to_keep(point, folder)
+  if not point.rewinds then return {} end
+  local steps = kept_steps(folder)
+  for step in pairs(point.rewinds) do steps[step] = true end
+  return {grid.keep_word(steps)}
 end
 
 -- Running --------------------------------------------------------------------------------------------
@@ -83,7 +149,7 @@ function Sweep:train(point)
   local how, host = how_with(self.how, point.overrides), self.host()
   local run
   if folder:has "config.json" then
-    how.overrides = {}
+    how.overrides = more_to_keep(point, folder)
     run = Run.resume(point.path, how, host)
     if not run then return true end
   else

@@ -104,6 +104,38 @@ function T.a_run_is_shown_with_its_state_and_its_layers()
   end)
 end
 
+-- Where weights come back as 0: what is in the exported model is what every table counts.
+function T.a_runs_tables_count_what_its_exported_model_holds()
+  for _, method in ipairs {"rigl", "set"} do
+    files.with_folder(function(folder)
+      local status, said = check.run(("run --out %s/run %s prune.method=%s prune.target=0.5 prune.every=2 "
+        .. "prune.least=0 prune.last=12 stages.1.epochs=2 eval.every=6"):format(folder, toy.recipe(folder), method))
+      check.equal(status, 0)
+      local result = lac.json.decode(files.read(folder .. "/run/result.json"))
+      local rows = rows_of(select(2, check.run(("info %s/run/%s"):format(folder, result.model))))
+      local lines = files.read(folder .. "/run/layers.csv")
+      local all, kept = lines:match "\ntotal,,%d+,(%d+),(0.%d+),"
+      check.equal({all, kept}, {rows.total[2], ("%.5f"):format(result.sparsity)})
+      check.yes(result.sparsity > 0.5, "no weight came back as 0")
+      local heads, cells = files.read(folder .. "/run/sparsity.csv"):match "^(.-)\n(.-)\n$"
+      check.equal({heads:match "^sparsity,nnz,", cells:match "^(0.%d+),(%d+),"},
+                  {"sparsity,nnz,", kept, ("%d"):format(result.nonzeros)})
+      local next_cell = cells:gmatch "[^,]+"
+      for name in heads:gmatch "[^,]+" do
+        local cell = next_cell()
+        local row = lines:match("\n" .. name:gsub("%p", "%%%0") .. ",([^\n]*)")
+        if row then
+          local size, nonzeros, share = row:match "^[%dx]+,(%d+),(%d+),(0.%d+),"
+          check.equal({name, nonzeros, cell}, {name, rows[name][3], share})
+          check.equal(tonumber(row:match("^" .. ("[^,]*,"):rep(9) .. "(%d+),")), 20 * nonzeros) -- COO
+          check.close(tonumber(share), 1 - nonzeros / size, 1e-5)
+        end
+      end
+      check.yes(said:find(("%.2f"):format(100 * result.sparsity), 1, true), said)
+    end)
+  end
+end
+
 function T.what_is_no_model_file_is_refused_in_one_sentence()
   files.with_folder(function(folder)
     local function refuse(path, pattern)

@@ -28,6 +28,34 @@ function T.a_plan_says_what_patterns_match()
   end)
 end
 
+function T.a_plan_says_what_a_run_would_be_refused_with()
+  files.with_folder(function(folder)
+    local path = toy.recipe(folder)
+    check.equal(check.run(("run --out %s/dense %s stages.1.epochs=1 save.keep={4}"):format(folder, path)), 0)
+    local start = "prune.start=" .. folder .. "/dense"
+    for words, sentence in pairs {
+      ["magnitude prune.start=/nowhere"] = "prune.start: there is no folder /nowhere",
+      ["gradual prune.first=40"] = "first is step 40, but training ends after 36",
+      ["gradual prune.first=2 prune.every=40 prune.least=0"] = "there is no room for a second update",
+      ["str prune.first=40"] = "prune.str: first is step 40, but training ends after 36",
+      ["lottery prune.rewind=40"] = "rewind is step 40, but training ends after 36",
+      ["lottery prune.rewind=5 " .. start] = "has kept no weights of step 5",
+      ["freeze " .. start] = "has no masks, so there are none to keep",
+      ["score prune.score=v optim.name=sgd"] = "looks at v, Adam's second moment, which optim.sgd does not have",
+    } do
+      local target = words:find("^freeze") and "" or " prune.target=0.5"
+      local all = ("%s prune.method=%s%s"):format(path, words, target)
+      local status, text = check.run("plan --measure 0 " .. all)
+      check.equal({words, status}, {words, 1})
+      check.yes(text:find("^lacuna: [^\n]*\n$") and text:find(sentence, 1, true), text)
+      local _, refused = check.run(("run --out %s/new %s"):format(folder, all))
+      check.equal(refused:match("lacuna: [^\n]*\n$"), text)
+      os.execute("rm -rf " .. folder .. "/new")
+    end
+    check.equal(check.run(("plan %s prune.method=lottery prune.rewind=4 prune.target=0.5 %s"):format(path, start)), 0)
+  end)
+end
+
 function T.two_recipes_are_compared_key_by_key()
   files.with_folder(function(folder)
     local pruned = toy.pruning(folder)

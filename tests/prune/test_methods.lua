@@ -308,6 +308,34 @@ function T.the_sign_of_a_weight_makes_no_difference_to_its_size()
 end
 
 -- With the same gradients; where the signs of weights and gradients turn together nothing changes.
+-- With Adam, whose moments of a weight live on while a mask drops it.
+function T.a_weight_that_comes_back_has_no_moments_of_before()
+  for _, name in ipairs {"rigl", "set"} do
+    local model = bare.random_model({{4, 8}, {6, 6}}, 77)
+    local training <close> = bare.training(model, name, {target = 0.5, every = 2, last = 90, least = 0})
+    training.optimiser:close()
+    training.optimiser = require("optim.adam").new(model:parameters(), {})
+    training.pruner:begin(training:view())
+    local once, back = {{}, {}}, 0 -- once: weights that were trained at some time
+    for step = 1, 12 do
+      local before = bare.masks(model)
+      training:step(bare.at(step), bare.random_gradients(model, 78, step), 0.25)
+      for i, p in ipairs(model:parameters()) do
+        local values, slots = bare.flat(p.param.value), training.optimiser:slots_of(p.name)
+        local m, v, after = bare.flat(slots.m), bare.flat(slots.v), bare.masks(model)[i]
+        for j, now in ipairs(after) do
+          if now == 1 and before[i][j] == 0 then
+            check.equal({values[j], m[j], v[j]}, {0, 0, 0})
+            if once[i][j] then back = back + 1 end
+          end
+          once[i][j] = once[i][j] or v[j] ~= 0
+        end
+      end
+    end
+    check.yes(back > 3, name .. ": no trained weight was dropped and came back")
+  end
+end
+
 function T.the_sign_makes_a_difference_to_snip_signed_only()
   local signs = random_signs(SHAPES)
   local function masks(method, with_signs)

@@ -154,6 +154,25 @@ function T.iterations_drop_the_same_share_of_what_is_left()
   check.equal(bare.masks(model), masks)
 end
 
+function T.every_iteration_counts_its_own_gradients_only()
+  local model = bare.random_model(SHAPES, 39)
+  local training <close> = bare.training(model, "snip", {target = 0.75, iterations = 2})
+  local calls, all = 0, {}
+  training.pruner:begin(training:view({gradient = function()
+    calls = calls + 1
+    all[calls] = bare.random_gradients(model, 22, calls)
+    bare.backward(model, all[calls])
+  end}))
+  local w = bare.values(model)
+  local masks = plain.map(function() return 1 end, w)
+  for i, k in ipairs {34, 51} do
+    local g = {}
+    for j, x in ipairs(all[i]) do g[j] = bare.flat(x) end
+    masks = smallest_left(plain.map(function(x, y, m) return math.abs(x * y * m) end, w, g, masks), masks, k)
+  end
+  check.equal({calls, bare.masks(model)}, {2, masks})
+end
+
 function T.shares_of_a_table_are_approached_evenly()
   local model = bare.random_model({{4, 10}, {2, 10}}, 36)
   local training <close> = bare.training(model, "score", {scope = {a = 0.8}, rounds = 2})

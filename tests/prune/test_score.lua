@@ -43,6 +43,17 @@ function T.one_shot_magnitude_gives_the_published_masks()
   end
 end
 
+function T.the_normalised_scope_ranks_by_the_published_criterion()
+  local file <close> = golden.open "prune_magnitude.h5"
+  local wanted = golden.group(file, "dist_criterion")
+  local model = model_of(golden.group(file, "weights"))
+  local pruner = method("magnitude", {target = 0.8, scope = "normalised", rounds = 0})
+  pruner:attach(model)
+  local scores = pruner:scores()
+  check.equal(#pruner.active, 3)
+  for _, part in ipairs(pruner.active) do check.close(scores[part], wanted[part.name], 1e-6, 1e-5) end
+end
+
 function T.frozen_tensors_stay_whole_and_take_no_part()
   local file <close> = golden.open "prune_magnitude.h5"
   for _, kind in ipairs {"blind", "uniform"} do
@@ -130,7 +141,23 @@ function T.a_ticket_from_a_gradual_run_keeps_its_masks()
   pruner:attach(model)
   pruner:begin(bare.view {start = other_run(file, "trained", masks)})
   check_masks(model, file, "lottery_mask_freeze/mask")
-  for _, p in ipairs(model:parameters()) do check.equal(p.param.value:tobytes(), initial[p.name]:tobytes()) end
+  local effective = golden.group(file, "lottery_mask_freeze/effective")
+  for _, p in ipairs(model:parameters()) do
+    check.equal(p.param.value:tobytes(), initial[p.name]:tobytes())
+    check.equal(p.param:pruned():totable(), (effective[p.name] + 0):totable())
+  end
+end
+
+-- The largest score among dropped weights and the smallest among those left.
+local function cut_of(pruner)
+  local scores, last, first = pruner:scores(), -math.huge, math.huge
+  for _, part in ipairs(pruner.active) do
+    local masks = bare.flat(part.param.mask.values)
+    for i, score in ipairs(bare.flat(scores[part])) do
+      if masks[i] == 0 then last = math.max(last, score) else first = math.min(first, score) end
+    end
+  end
+  return {last, first}
 end
 
 function T.snip_with_the_published_sign_gives_the_published_masks()
@@ -163,6 +190,10 @@ function T.snip_with_the_published_sign_gives_the_published_masks()
       for _, part in ipairs(pruner.active) do
         check.close(part.s, saliency[part.name], 1e-6, 1e-4)
       end
+      local sum, cut = inner:read("saliency_sum"):totable()[1], inner:read(("cut/%g"):format(sparsity)):totable()
+      check.close(pruner:total():item(), sum, 0, 1e-3)
+      check.equal(sum < 0, sign == "negative")
+      check.close(cut_of(pruner), cut, 0, 1e-3)
     end
   end
 end

@@ -27,6 +27,7 @@ local CASES = {
   {"set", {target = 0.5, every = 1, last = 90, least = 0}},
   {"score", {score = "fabs(w)", layout = "2:4", first = 1, every = 1}},
   {"score", {score = "s", accumulate = "s + w * g", first = 1, every = 1, target = 0.5, layout = "2x2"}},
+  {"score", {target = 0.9, gate = {cut = 0.5}}},
   {"str", {target = 0.5, first = 1, last = 90, every = 1, least = 0}},
 }
 
@@ -37,6 +38,7 @@ function T.an_update_waits_for_the_device_at_most_once()
     training.pruner:begin(training:view())
     for step = 1, 2 do -- the first builds what is kept
       local pruner, at = training.pruner, bare.at(step)
+      if pruner.judge then pruner:judge(1) end -- a gate goes on
       if pruner.prepare then pruner:prepare(at) end
       bare.backward(model, bare.random_gradients(model, 72, step))
       local count = waits(function()

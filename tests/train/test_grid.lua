@@ -133,6 +133,24 @@ function T.a_needed_run_has_the_target_and_the_scope_of_the_recipe()
   check.equal(points[2].words, {"prune.method=late", "prune.scope=layer", "prune.target=0.3"})
 end
 
+local LOTTERY = {"prune.method=lottery", "prune.target=0.8,0.9", "seed=1"}
+
+function T.a_needed_run_keeps_the_weights_of_the_steps_that_others_go_back_to()
+  local points = points_of(RECIPE:format("save = {keep = {5, 30}}"),
+    {"prune.rewind=10,init,4", table.unpack(LOTTERY)})
+  check.equal(#points, 7)
+  check.equal(points[1].name, "r-a,prune=false,seed=1") -- as without them
+  check.equal(points[1].overrides, {"prune=false", "seed=1", "save.keep={4, 5, 10, 30}"})
+  check.equal(points[1].rewinds, {[4] = points[6].name, [10] = points[2].name})
+  check.equal(points[2].overrides, {"prune.method=lottery", "prune.rewind=10", "prune.target=0.8", "seed=1",
+                                    "prune.start=out/r-a,prune=false,seed=1"})
+  points = points_of(RECIPE:format('methods = {lottery = {rewind = 7}}'), {"save.keep={3}", table.unpack(LOTTERY)})
+  check.equal(points[1].overrides, {"prune=false", "seed=1", "save.keep={3, 7}"}) -- the word makes the name still
+  check.yes(points[1].name:find("^r%-a,prune=false,save.keep=_3_,seed=1"), points[1].name)
+  points = points_of(RECIPE:format(""), LOTTERY)
+  check.equal({points[1].overrides, points[1].rewinds}, {{"prune=false", "seed=1"}})
+end
+
 function T.a_wrong_value_is_an_error_that_names_the_point()
   check.fails("a.lua: prune.supermask: target must be in %[0, 1%), got 2; .* %(in the run with seed=1 prune.target=2%)",
     points_of, PRUNING, {"seed=1", "prune.target=0.5,2"})

@@ -14,13 +14,13 @@ function T.products_are_weights_by_their_uses()
   model.weight:set_mask(lac.tensor {{1, 0, 0}, {1, 1, 0}})
   function model.uses(_, name, image) return name == "weight" and image.regions or 0 end
   local rows = ledger.of(model, {regions = 2.5, words = 9})
-  check.equal({rows[1].macs_dense, rows[1].macs_sparse}, {15, 8}) -- 6 and 3 by 2.5
-  check.equal({rows[2].macs_dense, rows.total.macs_dense, rows.total.macs_sparse}, {0, 15, 8})
+  check.equal({rows[1].macs_dense, rows[1].macs_sparse}, {15, 5}) -- 6 and 2 by 2.5
+  check.equal({rows[2].macs_dense, rows.total.macs_dense, rows.total.macs_sparse}, {0, 15, 5})
   local lines = {}
   for line in ledger.csv(rows):gmatch("[^\n]+") do lines[#lines + 1] = line end
   check.equal(#lines, 4)
-  check.equal(lines[2]:match("^(.-,24,12,)"), "weight,2x3,6,3,0.50000,24,12,")
-  check.yes(lines[2]:find(",15,8$") and lines[3]:find("^bias,2,2,1,,8,4,") and lines[4]:find("^total,,8,4,0.50000,"))
+  check.equal(lines[2]:match("^(.-,24,12,)"), "weight,2x3,6,2,0.66667,24,12,")
+  check.yes(lines[2]:find(",15,5$") and lines[3]:find("^bias,2,2,1,,8,4,") and lines[4]:find("^total,,8,3,0.66667,"))
   model:close()
 end
 

@@ -204,7 +204,75 @@ function T.a_folder_with_runs_of_other_settings_is_refused()
   end)
 end
 
+-- Going back to a step --------------------------------------------------------------------------------
+
+local function lottery(rewind)
+  return {"prune.method=lottery", "prune.target=0.8", "stages.1.epochs=1", "prune.rewind=" .. rewind}
+end
+
+local function check_keeps(sweep, points)
+  for _, point in ipairs(points) do
+    sweep:check_same(point)
+    sweep:check_keeps(point)
+  end
+end
+
+function T.a_dense_run_keeps_the_steps_that_tickets_go_back_to()
+  files.with_folder(function(folder)
+    local path = toy.recipe(folder)
+    local sweep, _, points = new_sweep(folder, path, lottery "2,4")
+    check_keeps(sweep, points)
+    check.equal({sweep:go(), #sweep.failures, #points}, {true, 0, 3})
+    for _, step in ipairs {2, 4} do check.yes(files.exists(("%s/step_%d.h5"):format(points[1].path, step))) end
+    for _, rewind in ipairs {"init", "4"} do -- a sweep that asks for less or nothing finds the same dense run
+      sweep, _, points = new_sweep(folder, path, lottery(rewind))
+      check_keeps(sweep, points)
+      check.equal({sweep:go(), #sweep.failures, Sweep.look(points[2])}, {true, 0, "done"})
+    end
+    sweep, _, points = new_sweep(folder, path, lottery "4,5")
+    check.fails("prune.rewind: %S*toy,prune.method=lottery,prune.rewind=5,%S* goes back to step 5, and %S*/out/%S*"
+      .. ",prune=false,%S* has passed that step without keeping its weights; remove that folder", check_keeps, sweep,
+      points)
+  end)
+end
+
+function T.a_begun_dense_run_keeps_steps_that_are_still_to_come()
+  files.with_folder(function(folder)
+    local path, asked = toy.recipe(folder), 0
+    local sweep, _, points = new_sweep(folder, path, lottery "init", {stop = function()
+      asked = asked + 1
+      return asked > 3 -- before the sweep's first run, and after its steps
+    end})
+    check.equal({sweep:go(), Sweep.look(points[1])}, {false, "begun"}) -- after step 2
+    sweep, _, points = new_sweep(folder, path, lottery "1")
+    check.fails("goes back to step 1, and .* has passed that step", check_keeps, sweep, points)
+    sweep, _, points = new_sweep(folder, path, lottery "5")
+    check_keeps(sweep, points)
+    check.equal({sweep:go(), #sweep.failures, Sweep.look(points[2])}, {true, 0, "done"})
+    check_keeps(sweep, points)
+  end)
+end
+
+function T.a_step_beyond_the_end_of_the_dense_run_is_refused_first()
+  files.with_folder(function(folder)
+    local words = "sweep %s prune.method=lottery prune.target=0.8 stages.1.epochs=1 prune.rewind=7 --out %s/out"
+    local status, text = check.run(words:format(toy.recipe(folder), folder))
+    check.equal(status, 1)
+    check.yes(text:find("^lacuna: prune.rewind: %S*rewind=7%S* goes back to step 7, but %S*,prune=false,%S*, which it "
+      .. "starts from, ends after 6\n$"), text)
+    check.equal(native.list(folder .. "/out"), nil)
+  end)
+end
+
 -- The command ----------------------------------------------------------------------------------------
+
+function T.names_of_any_length_are_listed()
+  files.with_folder(function(folder)
+    local status, text = check.run(("sweep %s data.path=%s,%s --out %s/out --list"):format(toy.recipe(folder),
+      ("x"):rep(120), folder, folder))
+    check.equal({status, select(2, text:gsub("[^\n]  to do\n", ""))}, {0, 2})
+  end)
+end
 
 function T.the_command_prints_the_table_and_leaves_it_with_a_chart()
   files.with_folder(function(folder)
