@@ -35,6 +35,7 @@ local memory = require "prune.memory"
 local parts = require "prune.parts"
 local settings = require "prune.settings"
 local share_out = require "prune.scope"
+local survey = require "prune.survey"
 
 local score = {}
 
@@ -189,38 +190,6 @@ function Score:select(groups, scores)
   end
 end
 
--- Count what is not a number, and the largest and smallest score of the weights that are left: three numbers on the
--- device.
-function Score:survey(scores, before)
-  local bad, high, low
-  for _, part in ipairs(self.active) do
-    local s, m = scores[part], before[part]
-    local nan = lac.map("s == s ? 0 : 1", {s = s}):sum()
-    local top = lac.map("m == 0 ? -inf : s", {m = m, s = s}):max()
-    local bottom = lac.map("m == 0 ? -inf : -s", {m = m, s = s}):max()
-    bad = bad and bad + nan or nan
-    high = high and lac.map("fmax(a, b)", {a = high, b = top}) or top
-    low = low and lac.map("fmax(a, b)", {a = low, b = bottom}) or bottom
-  end
-  return lac.concat({bad:reshape(1), high:reshape(1), low:reshape(1)}, 1)
-end
-
--- The one wait of an update: scores must be numbers, and tell weights apart.
-function Score:check_scores(survey, scores)
-  local bad, high, low = table.unpack(survey:totable())
-  for _, part in ipairs(bad > 0 and self.active or {}) do
-    local count = lac.map("s == s ? 0 : 1", {s = scores[part]}):sum():item()
-    if count > 0 then
-      error(("%s: the score of %d weights of %s is not a number"):format(self.name, count, part.name), 0)
-    end
-  end
-  if bad > 0 then error(self.name .. ": a score is not a number", 0) end
-  if high == -low and size_of(self.active) > 1 then
-    error(("%s: all weights have the same score, %g, so there is nothing to choose by; v, s and w - w0 are 0 before "
-      .. "training"):format(self.name, high), 0)
-  end
-end
-
 -- The masks as they are, which an update reads while it makes others.
 function Score:masks()
   local masks = {}
@@ -238,7 +207,7 @@ end
 function Score:prune(sparsity, for_good)
   local scope <close> = lac.scope()
   local scores, before = self:scores(), self:masks()
-  local survey = self:survey(scores, before)
+  local seen = survey.of(self.active, scores, before)
   for part, s in pairs(for_good and scores or {}) do
     scores[part] = lac.map("m == 0 ? -inf : s", {m = before[part], s = s})
   end
@@ -250,7 +219,7 @@ function Score:prune(sparsity, for_good)
   else
     self:select(self:groups(sparsity), scores)
   end
-  if sparsity > 0 then self:check_scores(survey, scores) end
+  if sparsity > 0 then survey.check(self.active, scores, seen, self.name) end
 end
 
 -- Take as many of the dropped weights back, by their own score, as every group has lost.
@@ -289,7 +258,7 @@ function Score:exchange(sparsity, share)
     self:forget_dropped(part, before[part])
     worth[part] = lac.map("a == a ? s : a", {a = worth[part], s = scores[part]}) -- NaN of both
   end
-  self:check_scores(self:survey(worth, before), worth)
+  survey.check(self.active, worth, survey.of(self.active, worth, before), self.name)
 end
 
 -- A weight that was dropped starts again at 0, with no memory of earlier gradients.
