@@ -53,6 +53,21 @@ function memory.find(pruner, run, name)
   return found
 end
 
+--- The model of the run to start from, which has masks where these are to be kept.
+-- @tparam ScorePruning pruner
+-- @tparam table run
+-- @treturn table as from find
+function memory.find_start(pruner, run)
+  local found = memory.find(pruner, run)
+  local any = pruner.cfg.masks ~= "start"
+  for _, part in ipairs(pruner.active) do any = any or found.masks[part.name] ~= nil end
+  if not any then
+    error(('%s.start: the model of %s has no masks, so there are none to keep'):format(pruner.name,
+      pruner.cfg.start), 0)
+  end
+  return found
+end
+
 --- The live tensors, for a checkpoint.
 -- @treturn table masks, s, w0, saved: name -> tensor
 function memory.state(pruner)

@@ -272,20 +272,9 @@ end
 
 -- Before training ----------------------------------------------------------------------------------------
 
--- The model of the other run, which has masks where these are to be kept.
-function Score:find_start(run)
-  local found = memory.find(self, run)
-  local any = self.cfg.masks ~= "start"
-  for _, part in ipairs(self.active) do any = any or found.masks[part.name] ~= nil end
-  if not any then
-    error(('%s.start: the model of %s has no masks, so there are none to keep'):format(self.name, self.cfg.start), 0)
-  end
-  return found
-end
-
 -- Take over the weights of another run, and its masks where they are to be kept.
 function Score:begin_with(run)
-  local found = self:find_start(run)
+  local found = memory.find_start(self, run)
   memory.restore(self.model, found.values)
   if self.cfg.masks ~= "start" then return end
   for _, part in ipairs(self.active) do
@@ -383,7 +372,7 @@ function Score:check(run)
   if not cfg.start then return end
   local scope <close> = lac.scope()
   if cfg.rewind then self:rewind_values(run) end
-  self:find_start(run)
+  memory.find_start(self, run)
 end
 
 --- Before the first step of a run: what happens ahead of training.

@@ -133,6 +133,16 @@ function T.a_start_among_the_runs_is_no_part_of_a_label()
   }, {"m", "m, start=else/where", "dense"})
 end
 
+function T.the_steps_that_a_run_keeps_are_no_part_of_a_label()
+  check.equal(labels_of {
+    {seed = 1, cider = 5, words = {"prune=false", "log.every=1", "save.keep={4}"}},
+    {seed = 2, cider = 4, words = {"prune=false", "log.every=1"}},
+  }, labels_of {
+    {seed = 1, cider = 5, words = {"prune=false", "log.every=1"}},
+    {seed = 2, cider = 4, words = {"prune=false", "log.every=1"}},
+  })
+end
+
 function T.a_scheduled_target_is_what_it_came_to()
   check.equal(table_of {{method = "m", target = "a function, see recipe.lua", sparsity = 0.95012, cider = 1}}.targets,
     {0.95})
