@@ -31,15 +31,6 @@ typedef struct loops {
 #define BODY "layers/layer_norm_host.inc"
 #include "core/vectors.inc"
 
-static const loops *pick_loops(void) {
-#if defined(__x86_64__)
-  const int set = vector_set();
-  if (set == AVX512) return &loops_avx512;
-  if (set == AVX2) return &loops_avx2;
-#endif
-  return NULL;
-}
-
 bool lac_layer_norm_on_host(const lac_device *device) {
   return lac_device_is_host(device) && pick_loops();
 }
