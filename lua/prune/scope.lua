@@ -11,6 +11,7 @@
 -- A number of zeros is the floor of share times size.
 -- @module prune.scope
 local blame = require "core.blame"
+local keys = require "core.keys"
 local select = require "core.select"
 local suggest = require "core.suggest"
 
@@ -84,10 +85,7 @@ end
 local function by_pattern(parts, kind, progress, name)
   local names, share = {}, {}
   for i, part in ipairs(parts) do names[i] = part.name end
-  local patterns = {}
-  for pattern in pairs(kind) do patterns[#patterns + 1] = pattern end
-  table.sort(patterns)
-  for _, pattern in ipairs(patterns) do
+  for _, pattern in ipairs(keys(kind)) do
     local good, picked = pcall(select.pick, names, pattern)
     if not good then blame(("%s.scope: %s"):format(name, picked)) end
     for found in pairs(picked) do

@@ -57,6 +57,9 @@ function Score:init(cfg, kind)
   self.score = Criterion(cfg.score, name .. ".score")
   self.accumulate = cfg.accumulate and Criterion(cfg.accumulate, name .. ".accumulate")
   self.regrow = cfg.regrow and Criterion(cfg.regrow, name .. ".regrow")
+  self.rules = {self.score}
+  if self.accumulate then table.insert(self.rules, self.accumulate) end
+  if self.regrow then table.insert(self.rules, self.regrow) end
   self:check_names()
   self.gate = cfg.gate and Gate(cfg.gate, cfg.target, name)
   self.timing = Timing({target = cfg.target or 1, first = cfg.first, last = cfg.last, every = cfg.every,
@@ -124,8 +127,8 @@ function Score:check_target()
 end
 
 local function any_uses(self, name)
-  for _, criterion in ipairs {self.score, self.accumulate or self.score, self.regrow or self.score} do
-    if criterion:uses(name) then return true end
+  for _, rule in ipairs(self.rules) do
+    if rule:uses(name) then return true end
   end
   return false
 end
@@ -273,8 +276,7 @@ end
 -- Before training ----------------------------------------------------------------------------------------
 
 -- Take over the weights of another run, and its masks where they are to be kept.
-function Score:begin_with(run)
-  local found = memory.find_start(self, run)
+function Score:begin_with(found)
   memory.restore(self.model, found.values)
   if self.cfg.masks ~= "start" then return end
   for _, part in ipairs(self.active) do
@@ -347,7 +349,7 @@ end
 
 -- Whether the optimiser has what expressions call v.
 function Score:check_moment()
-  for _, rule in ipairs {self.score, self.accumulate or self.score, self.regrow} do
+  for _, rule in ipairs(self.rules) do
     if rule.names and rule.names.v and not self.optimiser:slots_of(self.active[1].name).v then
       blame(("%s looks at v, Adam's second moment, which %s does not have"):format(rule.place,
         self.optimiser.rule.name))
@@ -359,9 +361,9 @@ local function first_of(run)
   return {step = 0, steps = run.steps, epoch = 0, epoch_steps = run.epoch_steps}
 end
 
---- Whether a run can begin, as far as can be seen without changing anything.
--- @tparam table run as for begin
-function Score:check(run)
+-- Whether a run can begin; returns the model of the run to start from and the values to go back to, where there are
+-- any, of the current scope.
+local function look_ahead(self, run)
   local cfg = self.cfg
   self.optimiser = run.optimiser
   self.timing:check(first_of(run))
@@ -369,10 +371,16 @@ function Score:check(run)
   if not cfg.start and math.type(cfg.rewind) and cfg.rewind > run.steps then
     blame(("%s: rewind is step %d, but training ends after %d"):format(self.name, cfg.rewind, run.steps))
   end
-  if not cfg.start then return end
+  if not cfg.start then return nil end
+  local back = cfg.rewind and self:rewind_values(run)
+  return memory.find_start(self, run), back
+end
+
+--- Whether a run can begin, as far as can be seen without changing anything.
+-- @tparam table run as for begin
+function Score:check(run)
   local scope <close> = lac.scope()
-  if cfg.rewind then self:rewind_values(run) end
-  memory.find_start(self, run)
+  look_ahead(self, run)
 end
 
 --- Before the first step of a run: what happens ahead of training.
@@ -380,11 +388,9 @@ end
 -- run there (its best model without a name); gradient(i): gradients of the i-th training batch are added
 function Score:begin(run)
   local cfg, at = self.cfg, first_of(run)
-  self:check(run)
-  if cfg.start then
-    local scope <close> = lac.scope()
-    self:begin_with(run)
-  end
+  local scope <close> = lac.scope()
+  local start, back = look_ahead(self, run)
+  if start then self:begin_with(start) end
   if any_uses(self, "w0") then self:remember_first_weights(run) end
   if cfg.masks == "score" and not self.gate then
     if self.regrow or not self:has_times() and (cfg.rounds == 0 or cfg.start) then
@@ -393,7 +399,8 @@ function Score:begin(run)
       self:prune_before(run, self.timing:target(at))
     end
   end
-  if cfg.start then self:go_back(run) elseif cfg.rewind then memory.save(self.model, self.saved) end
+  if back then memory.restore(self.model, back) end
+  if cfg.rewind and not start then memory.save(self.model, self.saved) end
 end
 
 -- With regrow the first masks are random.

@@ -68,7 +68,7 @@ end
 -- @tparam nn.Module model
 function Supermask:attach(model)
   local cfg = self.cfg
-  self.active, self.frozen = parts(model, cfg.freeze, "prune.supermask")
+  self.active, self.frozen, self.whole = parts(model, cfg.freeze, "prune.supermask")
   self.size = 0
   local trained = {}
   for _, part in ipairs(self.frozen) do add_mask(part, cfg) end
@@ -118,9 +118,7 @@ end
 
 --- The share of zeros among all maskable weights in the end; frozen masks keep theirs.
 function Supermask:final_target()
-  local frozen = 0
-  for _, part in ipairs(self.frozen) do frozen = frozen + part.param:numel() end
-  return self.cfg.target * self.size / (self.size + frozen)
+  return self.cfg.target * self.size / self.whole
 end
 
 --- Step the logits and forget their gradients; after the optimiser's step, or before, it makes no difference.

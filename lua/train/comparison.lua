@@ -5,6 +5,7 @@
 -- @module train.comparison
 local chart = require "core.chart"
 local disk = require "core.disk"
+local keys = require "core.keys"
 local Folder = require "train.folder"
 local recipe = require "train.recipe"
 local standard = require "metrics.standard"
@@ -155,13 +156,6 @@ local function cell_of(runs)
   return cell
 end
 
-local function sorted_keys(set)
-  local list = {}
-  for key in pairs(set) do list[#list + 1] = key end
-  table.sort(list)
-  return list
-end
-
 --- Rows, columns and cells of the table.
 -- @tparam table runs from read
 -- @treturn table targets, ascending; rows = list of {label, dense, cells = target -> {runs, seeds, sparsity, mean =
@@ -180,9 +174,9 @@ function comparison.of(runs)
       table.insert(group[run.target], run)
     end
   end
-  out.targets, out.seeds = sorted_keys(targets), #sorted_keys(seeds)
+  out.targets, out.seeds = keys(targets), #keys(seeds)
   for _, dense in ipairs {false, true} do
-    for _, name in ipairs(sorted_keys(groups)) do
+    for _, name in ipairs(keys(groups)) do
       local row = {label = name, dense = dense, cells = {}}
       for _, target in ipairs(out.targets) do
         row.cells[target] = groups[name][target] and cell_of(groups[name][target])

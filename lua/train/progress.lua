@@ -11,6 +11,7 @@
 -- @module train.progress
 local class = require "core.class"
 local config = require "core.config"
+local keys = require "core.keys"
 
 local progress = {}
 
@@ -85,10 +86,8 @@ local function value_text(value)
 end
 
 local function field_texts(fields)
-  local names, texts = {}, {}
-  for name in pairs(fields) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do texts[i] = clean(name .. " " .. value_text(fields[name])) end
+  local texts = {}
+  for i, name in ipairs(keys(fields)) do texts[i] = clean(name .. " " .. value_text(fields[name])) end
   return texts
 end
 

@@ -8,6 +8,7 @@
 -- @module train.recipe
 local disk = require "core.disk"
 local config = require "core.config"
+local sorted_keys = require "core.keys"
 local suggest = require "core.suggest"
 local sizes = require "core.every"
 local standard = require "metrics.standard"
@@ -243,9 +244,8 @@ end
 
 local function check_eval(eval)
   sizes.parse(eval.every, "eval.every")
-  local known, names = standard.GROUPS, {}
-  for name in pairs(known) do names[#names + 1] = name end
-  table.sort(names)
+  local known = standard.GROUPS
+  local names = sorted_keys(known)
   for _, name in ipairs(eval.metrics) do
     if not known[name] then
       error(('eval.metrics: there is no "%s"%s; there are %s'):format(tostring(name),

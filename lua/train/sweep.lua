@@ -7,6 +7,7 @@
 -- @module train.sweep
 local lac = require "lac"
 local class = require "core.class"
+local keys = require "core.keys"
 local Folder = require "train.folder"
 local Loop = require "train.loop"
 local Run = require "train.run"
@@ -105,13 +106,6 @@ local function kept_steps(folder)
   return steps
 end
 
-local function in_order(rewinds)
-  local steps = {}
-  for step in pairs(rewinds) do steps[#steps + 1] = step end
-  table.sort(steps)
-  return steps
-end
-
 --- Raise where others are to go back to steps of this point (prune.rewind) that it does not have, or whose weights are
 -- gone.
 function Sweep:check_keeps(point)
@@ -120,7 +114,7 @@ function Sweep:check_keeps(point)
   local folder = Folder(point.path)
   local begun = folder:has "config.json"
   local kept, done = begun and kept_steps(folder) or {}, begun and steps_done(folder) or 0
-  for _, step in ipairs(in_order(point.rewinds)) do
+  for _, step in ipairs(keys(point.rewinds)) do
     if total and step > total then
       error(("prune.rewind: %s goes back to step %d, but %s, which it starts from, ends after %d"):format(
         point.rewinds[step], step, point.name, total), 0)
