@@ -52,6 +52,17 @@ function Param:set_mask(mask)
   self.mask = mask
 end
 
+--- Let the mask rest: nothing is drawn from it, so weights are in or out as in evaluation.
+-- @tparam boolean rests
+function Param:rest(rests)
+  self.rests = rests
+end
+
+-- The generator that a mask draws from.
+local function source(self)
+  return not self.rests and self.rng or nil
+end
+
 --- Training mode with a generator for what is drawn, or evaluation mode with nil.
 function Param:set_rng(rng)
   self.rng, self.held, self.hold, self.once, self.ready = rng, nil, nil, nil, nil
@@ -59,7 +70,7 @@ end
 
 --- Whether every use in a time loop gets a weight of its own, so that nothing made of it may leave the loop.
 function Param:redraws()
-  return self.mask ~= nil and self.mask:redraws(self.rng)
+  return self.mask ~= nil and self.mask:redraws(source(self))
 end
 
 --- What a layer computes with: the value, masked where there is a mask.
@@ -68,7 +79,7 @@ function Param:tensor()
   if not self.value then error("this parameter has no value: initialise or load the model first", 2) end
   if self.held then return self.held end
   if not self.mask then return self.value end
-  local masked = self.mask:apply(self.value, self.rng)
+  local masked = self.mask:apply(self.value, source(self))
   if self.once then self.held = masked end
   return masked
 end

@@ -76,8 +76,22 @@ function Supermask:attach(model)
     trained[i] = add_mask(part, cfg):requires_grad(true)
     self.size = self.size + part.size
   end
+  self.moving, self.moving_size = self.active, self.size
   self.optimiser = adam.new(trained, {beta1 = cfg.beta1, beta2 = cfg.beta2, eps = cfg.eps,
                                       clip_value = cfg.clip_value})
+end
+
+--- Train some of the masks only, from now on: the others count in no loss and stay as they are.
+-- @tparam table picked names of parameters -> true; frozen ones have no effect
+function Supermask:focus(picked)
+  self.moving, self.moving_size = {}, 0
+  for _, part in ipairs(self.active) do
+    part.logits:requires_grad(picked[part.name] or false)
+    if picked[part.name] then
+      table.insert(self.moving, part)
+      self.moving_size = self.moving_size + part.size
+    end
+  end
 end
 
 local function float32(x)
@@ -99,12 +113,12 @@ end
 function Supermask:loss(_, at)
   local cfg = self.cfg
   local kept
-  for _, m in ipairs(self.active) do
+  for _, m in ipairs(self.moving) do
     local count = m.logits:mask_count()
     kept = kept and kept + count or count
   end
   local anneal = anneal_rate(at.step, at.steps)
-  local sparsity = kept:scale(-1 / self.size, 1)
+  local sparsity = kept:scale(-1 / self.moving_size, 1)
   local loss = sparsity:scale(-1, cfg.target):abs()
   return loss:scale(cfg.weight * (1 - anneal)), {loss = loss, sparsity = sparsity, anneal_rate = anneal}
 end

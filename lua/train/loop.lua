@@ -11,6 +11,7 @@ local lac = require "lac"
 local class = require "core.class"
 local schedule = require "optim.schedule"
 local every = require "core.every"
+local focus = require "train.focus"
 
 local Loop = class("Loop")
 
@@ -75,6 +76,7 @@ function Loop:load(state)
     error(("the checkpoint was written after %d steps, but the recipe has only %d"):format(state.step, self.total), 0)
   end
   self.step, self.evaluated, self.window = state.step, state.evaluated, state.window
+  self.focused = nil
 end
 
 -- The stage that the next step belongs to.
@@ -82,6 +84,11 @@ function Loop:stage()
   for i = #self.stages, 1, -1 do
     if self.step >= self.stages[i].first then return self.stages[i] end
   end
+end
+
+-- The pruning method in the steps of a stage: none where its masks are frozen.
+function Loop:pruner_of(stage)
+  return stage.cfg.masks ~= "frozen" and self.pruner or nil
 end
 
 -- Values of the losses that are still on the device.
@@ -109,8 +116,9 @@ function Loop:losses(stage, at, batch)
   local logits = self.model:forward(batch)
   local smoothing = stage.cfg.loss.smoothing
   local caption = lac.xent(logits, batch.targets, batch.weights, {smoothing = smoothing})
-  if not (self.pruner and self.pruner.loss) then return caption, caption, nil end
-  local term, numbers = self.pruner:loss(self.model, {step = at.step - 1, steps = at.steps, epoch = at.epoch})
+  local pruner = self:pruner_of(stage)
+  if not (pruner and pruner.loss) then return caption, caption, nil end
+  local term, numbers = pruner:loss(self.model, {step = at.step - 1, steps = at.steps, epoch = at.epoch})
   numbers.scaled = term
   return caption, caption + term, numbers
 end
@@ -120,6 +128,15 @@ local function position(self, stage)
   local step = self.step - stage.first + 1
   return {step = step, steps = stage.steps, epoch = (step - 1) // self.epoch_steps, epoch_steps = self.epoch_steps,
           stage = stage.number, rng = self.rng}
+end
+
+--- The learning rate of a step.
+-- @tparam table cfg resolved recipe
+-- @tparam table stage its own part
+-- @tparam table at where the step is, see optim.schedule
+function Loop.rate(cfg, stage, at)
+  if stage.lr ~= nil then return schedule.at(stage.lr, at, "lr of a stage") end
+  return schedule.at(cfg.optim.lr, at, "optim.lr")
 end
 
 -- What a pruning method sees of the run between its steps, see prune.score.
@@ -144,11 +161,20 @@ end
 
 --- Whether the pruning method can begin; what it cannot is an error, as in `begin`.
 function Loop:check()
+  for _, stage in ipairs(self.stages) do focus.check(stage, self.model, self.pruner) end
   if self.pruner and self.pruner.check then self.pruner:check(self:view(self.stages[1])) end
+end
+
+-- Let the model train what the stage trains, once it has begun.
+function Loop:focus(stage)
+  if self.focused == stage then return end
+  focus.begin(stage, self.model, self.pruner)
+  self.focused = stage
 end
 
 --- Before the first step of a new run: let a pruning method that works ahead of training do so.
 function Loop:begin()
+  self:focus(self.stages[1])
   if self.pruner and self.pruner.begin then self.pruner:begin(self:view(self.stages[1])) end
 end
 
@@ -167,18 +193,20 @@ end
 function Loop:train_step()
   local stage = self:stage()
   self:end_round(stage)
+  self:focus(stage)
+  local pruner = self:pruner_of(stage)
   local epoch, index = self.step // self.epoch_steps, self.step % self.epoch_steps + 1
   self.rng = lac.rng(self.cfg.seed):fork(("step %d"):format(self.step))
   local at = position(self, stage)
   self.model:train(self.rng)
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, epoch, index)
-  tell(self.pruner, "prepare", at)
+  tell(pruner, "prepare", at)
   local caption, whole, numbers = self:losses(stage, at, batch)
   tape:backward(whole)
-  local rate = schedule.at(self.cfg.optim.lr, at, "optim.lr")
-  if not tell(self.pruner, "before_step", self.model, at, self.optimiser) then self.optimiser:step(rate) end
-  tell(self.pruner, "update", self.model, at)
+  local rate = Loop.rate(self.cfg, stage.cfg, at)
+  if not tell(pruner, "before_step", self.model, at, self.optimiser) then self.optimiser:step(rate) end
+  tell(pruner, "update", self.model, at)
   self.model:zero_grad()
   self.step = self.step + 1
   tape:keep(caption)

@@ -15,9 +15,9 @@ local function timeline(cfg, loop, points)
       local at = {step = step, steps = stage.steps, epoch = (step - 1) // loop.epoch_steps,
                   epoch_steps = loop.epoch_steps, stage = stage.number, round = stage.round}
       local row = {stage = number, step = stage.first + step, epoch = at.epoch,
-                   lr = schedule.at(cfg.optim.lr, at, "optim.lr"),
+                   lr = loop.rate(cfg, stage.cfg, at),
                    sampling = schedule.at(stage.cfg.sampling, at, "sampling")}
-      if loop.pruner and loop.pruner.forecast then
+      if loop.pruner and loop.pruner.forecast and stage.cfg.masks ~= "frozen" then
         at.step = step - 1
         for name, value in pairs(loop.pruner:forecast(at)) do row[name] = value end
       end
@@ -53,6 +53,10 @@ local function matches(cfg, run)
   end
   for i, group in ipairs(cfg.optim.groups or {}) do add(("optim.groups.%d"):format(i), group.match) end
   if cfg.prune and cfg.prune.freeze then add("prune.freeze", cfg.prune.freeze) end
+  for i, stage in ipairs(cfg.stages) do
+    add(("stages.%d.freeze"):format(i), stage.freeze)
+    if type(stage.masks) == "table" then add(("stages.%d.masks"):format(i), stage.masks) end
+  end
   return found
 end
 

@@ -51,6 +51,9 @@ recipe.stage = {
     smoothing = 0, -- label smoothing
   },
   sampling = config.either(0, "function"), -- share of words taken from the model itself (scheduled sampling)
+  lr = scheduled, -- in place of optim.lr
+  freeze = {}, -- patterns of names (core.select) of weights that keep their values
+  masks = config.either("trained", "table"), -- what pruning may change: "trained" (all), "frozen" (none), or patterns
 }
 
 -- Reading --------------------------------------------------------------------------------------------
@@ -236,6 +239,9 @@ local function check_stage(stage, i)
   if not (stage.loss.smoothing >= 0 and stage.loss.smoothing < 1) then
     error(("stages.%d.loss.smoothing must be in [0, 1), got %g"):format(i, stage.loss.smoothing), 0)
   end
+  if type(stage.masks) == "string" and stage.masks ~= "trained" and stage.masks ~= "frozen" then
+    error(('stages.%d.masks must be "trained", "frozen" or a list of patterns, got "%s"'):format(i, stage.masks), 0)
+  end
   if type(stage.sampling) == "number" and not (stage.sampling >= 0 and stage.sampling <= 1) then
     error(("stages.%d.sampling must be in [0, 1], got %g"):format(i, stage.sampling), 0)
   end
@@ -303,7 +309,11 @@ local function check(value, find)
     error("stages is missing: what to train, as in stages = { { epochs = 15, loss = { name = \"xent\" } } }", 0)
   end
   for i, stage in ipairs(cfg.stages) do cfg.stages[i] = check_stage(stage, i) end
-  if cfg.optim.lr == nil then error("optim.lr is missing: a number, a schedule or a function of progress", 0) end
+  for _, stage in ipairs(cfg.stages) do
+    if cfg.optim.lr == nil and stage.lr == nil then
+      error("optim.lr is missing: a number, a schedule or a function of progress", 0)
+    end
+  end
   if cfg.prune then
     cfg.prune = check_prune(cfg, find)
   end

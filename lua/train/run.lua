@@ -410,11 +410,11 @@ function Run.start(path, sources, how, host)
   local cfg = recipe.resolve(sources, how)
   local folder = Folder(path)
   check_is_new(folder)
-  lac.files.make_folder(path)
-  local lock = lac.files.lock(folder:at "lock")
-  check_is_new(folder) -- another process may have begun, and even finished, in between
   local run = Run(folder, cfg, host)
-  run.lock = lock
+  run.loop:check() -- what cannot begin leaves no folder
+  lac.files.make_folder(path)
+  run.lock = lac.files.lock(folder:at "lock")
+  check_is_new(folder) -- another process may have begun, and even finished, in between
   run:begin()
   folder:keep_recipe(sources)
   folder:write_json("device.json", host.device())
