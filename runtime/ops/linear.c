@@ -16,7 +16,10 @@
 
 #include <stdlib.h>
 
-enum { BIAS = 2 * LAC_LINEAR_PAIRS, ADD = BIAS + 1, ROWS_EACH = 64 };
+enum { BIAS = 2 * LAC_LINEAR_PAIRS, ADD = BIAS + 1 };
+
+/* Of sums over columns: rows added up at a time, and columns of a work item (cl/linear.cl). */
+enum { ROWS_EACH = 64, SUM_ACROSS = 16 };
 
 typedef struct packed_weights {
   lac_weights base;
@@ -48,7 +51,7 @@ static lac_status add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
   lac_arg_u64(&run, rows);
   lac_arg_u64(&run, n);
   lac_arg_u64(&run, ROWS_EACH);
-  lac_launch_items2(&run, n, shape.dim[0]);
+  lac_launch_items2(&run, (n + SUM_ACROSS - 1) / SUM_ACROSS, shape.dim[0]);
   lac_status status = lac_launch_run(&run);
   if (status == LAC_OK) {
     lac_launch add = lac_launch_new(device, "linear", "column_sum_add");
