@@ -76,11 +76,18 @@ local function is_end(name, tail)
   return name == tail or name:sub(-#tail - 1) == "/" .. tail
 end
 
+-- By names without the number of an operation's result, which some writers put behind them.
+local function by_name(tensors)
+  local out = {}
+  for name, x in pairs(tensors) do out[name:gsub(":0$", "")] = x end
+  return out
+end
+
 -- The full name that ends so, nil where there is none.
 local function find(tensors, tail, path)
   local found
   for _, name in ipairs(keys(tensors)) do
-    if is_end(name:gsub(":0$", ""), tail) then
+    if is_end(name, tail) then
       if found then fail(path, "both %s and %s end in %s", found, name, tail) end
       found = name
     end
@@ -93,6 +100,7 @@ end
 -- @tparam string path quoted in messages
 -- @treturn boolean
 function published_variables.are(tensors, path)
+  tensors = by_name(tensors)
   return find(tensors, "embedding_map", path) ~= nil and find(tensors, "output_projection/kernel", path) ~= nil
 end
 
@@ -127,7 +135,6 @@ end
 
 -- Whether a variable may be left out: of the image encoder, of the optimiser.
 local function is_other(name)
-  name = name:gsub(":0$", "")
   for _, pattern in ipairs(OTHERS) do
     if name:find(pattern) then return true end
   end
@@ -154,6 +161,7 @@ end
 function published_variables.convert(tensors, path)
   local scope <close> = lac.scope()
   local out, used, pruned, encoder = {}, {}, false, 0
+  tensors = by_name(tensors)
   for _, row in ipairs(rows_of(tensors, path)) do
     local name, mask = take(tensors, row, out, path)
     used[name] = true
