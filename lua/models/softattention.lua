@@ -38,6 +38,9 @@ SoftAttention.defaults = {
   dropout = 0.35, attention_dropout = 0.1,
 }
 
+--- In the published program's search a caption that has ended competes with those that have not, see train.beam.
+SoftAttention.beam_ends = "stay"
+
 local CELLS = {lstm = BasicLstm, gru = Gru}
 
 local function check(cfg)
