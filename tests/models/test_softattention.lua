@@ -351,6 +351,16 @@ function T.models_of_the_paper_have_its_number_of_weights()
   end
 end
 
+function T.weights_are_multiplied_as_often_as_the_equations_say()
+  local want = {["embed.weight"] = 0, ["start.weight"] = 1, ["keys.weight"] = 10, ["values.weight"] = 10,
+                ["attention.h2att.weight"] = 3, ["attention.alpha_net.weight"] = 30, ["cell.gates.weight"] = 3,
+                ["cell.gates.bias"] = 0, ["cell.candidate.weight"] = 3, ["cell.candidate.bias"] = 0,
+                ["logit.weight"] = 3, ["logit.bias"] = 0}
+  for _, p in ipairs(SoftAttention(config "gru"):parameters()) do
+    check.equal(SoftAttention:uses(p.name, {regions = 10, words = 3}), want[p.name])
+  end
+end
+
 function T.bad_sizes_and_keys_are_refused()
   check.fails("models.softattention: vocab must be given", SoftAttention, {})
   check.fails("hidden must be a whole number >= 1, got 0.5", SoftAttention, {vocab = 9, hidden = 0.5})
