@@ -17,7 +17,8 @@ local caption = {
   },
   arguments = {name = "MODEL INPUT", min = 2},
   details = "An input is an array [regions, features]: .npy or .npz (one image each) or .h5 (a dataset per\n"
-    .. "image). The image's name is the file's, or the dataset's.\n"
+    .. "image). The image's name is the file's, or the dataset's. The array fc of an .npz file is the vector of the\n"
+    .. "whole image, for models that look at one; else that is the mean of the regions.\n"
     .. "WHERE is a folder of .npy or .npz files named as the images, a .h5 file with a dataset per image, one such\n"
     .. "file where there is one image, or grid: the regions are the cells of a square grid, row by row. Else boxes\n"
     .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.",
@@ -38,7 +39,7 @@ end
 local function read_images(paths, model, boxes)
   local images = {}
   for _, path in ipairs(paths) do
-    for _, image in ipairs(features.read(path, model.cfg.features, boxes)) do
+    for _, image in ipairs(features.read(path, model.cfg, boxes)) do
       if model.needs_boxes and not image.boxes then
         error(path .. ": this model looks at the boxes of regions, and there are none; --boxes says where they are", 0)
       end

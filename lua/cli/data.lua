@@ -79,7 +79,8 @@ local BUILD = {
   },
   details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
     .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
-    .. "boxes. With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
+    .. "boxes, and fc, the vector of the whole image, which is the mean of the regions without it.\n"
+    .. "With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
     .. "columns, features] says (./grid is a folder of that name). The split restval becomes part of train. Words\n"
     .. "are taken from the training captions only.\n\n"
     .. "Tokenizers: word; radix, a word as digits to a base, for small classifiers; char; bpe and unigram, subwords\n"

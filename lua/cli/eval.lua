@@ -33,6 +33,11 @@ local function check_fit(path, found, dataset)
     error(("%s: the model looks at regions of %d features, those of %s have %d"):format(path, width, dataset.path,
       dataset.width), 0)
   end
+  local whole = found.config.model.fc_features
+  if whole and whole ~= dataset.fc_width then
+    error(("%s: the model looks at a vector of %d numbers for the whole image, that of %s has %d"):format(path, whole,
+      dataset.path, dataset.fc_width), 0)
+  end
   if found.model.needs_boxes and not dataset.has_boxes then
     error(("%s: the model looks at the boxes of regions, and there are none in %s; lacuna data build --boxes adds them")
       :format(path, dataset.path), 0)

@@ -14,8 +14,9 @@ local import = {
   },
   arguments = {name = "SOURCE", min = 1, max = 1},
   details = "SOURCE is a published zip or its unpacked folder (config.json and tokenizer inside), or a bare\n"
-    .. ".pth or .safetensors file. Nothing in it is ever run. Tensors stored as COO become dense; masks are\n"
-    .. "multiplied into their weights.",
+    .. ".pth or .safetensors file; or the variables of the published TensorFlow program (Soft-Attention) under\n"
+    .. "their names in a .npz, .h5 or .safetensors file, whose words --vocab FILE names in the order of their ids.\n"
+    .. "Nothing in it is ever run. Tensors stored as COO become dense; masks are multiplied into their weights.",
 }
 
 function import.run(args)
@@ -31,6 +32,7 @@ function import.run(args)
   for _, p in ipairs(model:parameters()) do count = count + p.param:numel() end
   print(("%s: %s, %d parameters, %s"):format(args.output, found.config.model.name, count,
     found.vocab and found.vocab:describe() or "no vocabulary"))
+  if found.note then print("note: " .. found.note) end
 end
 
 return import

@@ -92,7 +92,11 @@ local function write_image(file, image, source, has, cfg)
   if not good then error(("%s (image %s, %s)"):format(message, image.id, image.file), 0) end
   if got.boxes then file:append("boxes", got.boxes) end
   if got.fc then
-    has.fc_width = got.fc:numel()
+    has.fc_width = has.fc_width or got.fc:numel()
+    if got.fc:numel() ~= has.fc_width then
+      error(("image %s (%s) has an fc of %d numbers, those before it have %d"):format(image.id, image.file,
+        got.fc:numel(), has.fc_width), 0)
+    end
     file:append("fc", got.fc:reshape(1, has.fc_width))
   end
   return got.att:shape(1)

@@ -173,6 +173,17 @@ local function plain(tensors, config, path)
   return own
 end
 
+-- Soft-Attention, whose tensors train.published_variables has given our names.
+local function soft_attention(tensors, config, path)
+  local function of(name) return sizes(tensors, name, path, "Soft-Attention") end
+  local vocab, embed = of "embed.weight"
+  local hidden, fc_features = of "start.weight"
+  local attention, features = of "keys.weight"
+  return {name = "softattention", vocab = vocab, embed = embed, hidden = hidden, attention = attention,
+          features = features, fc_features = fc_features, cell = tensors["cell.candidate.weight"] and "gru" or "lstm",
+          dropout = config.masked and 0.11 or 0.35, attention_dropout = config.masked and 0.03 or 0.1}
+end
+
 --- The configuration of the model that tensors belong to. What a model has no place for (further names of shared
 -- layers, positions) is closed and taken out.
 -- @tparam table tensors name -> tensor
@@ -182,6 +193,7 @@ end
 -- @raise what is missing or does not fit
 function published_models.read(tensors, config, path)
   if tensors["model.tgt_embed.0.lut.weight"] then return ort(tensors, config, path) end
+  if tensors["attention.h2att.weight"] then return soft_attention(tensors, config, path) end
   if tensors["core.tgt_embed.0.lut.weight"] then return plain(tensors, config, path) end
   return updown(tensors, config, path)
 end
