@@ -117,6 +117,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_text(L);
   bind_open_io(L);
   bind_open_hdf5(L);
+  bind_open_pictures(L);
   bind_open_json(L);
   bind_open_files(L);
   bind_open_append(L);

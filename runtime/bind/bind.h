@@ -36,6 +36,7 @@ void bind_open_subwords(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);
 void bind_open_features(lua_State *L);
+void bind_open_pictures(lua_State *L);
 void bind_open_json(lua_State *L);
 void bind_open_files(lua_State *L);
 void bind_open_append(lua_State *L);
