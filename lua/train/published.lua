@@ -1,11 +1,15 @@
 --- Published checkpoints of the reference programs -> configuration, vocabulary and parameters of ours.
 -- Tan, Chan and Chuah 2022; the files as their PyTorch program wrote them.
 --
--- A source is the published zip, the unpacked folder, or a bare .pth or .safetensors file. Parameter names
--- are theirs already, so nothing is renamed; train.published_models finds out which model it is.
+-- A source is the published zip, the unpacked folder, or a bare .pth, .safetensors or HDF5 file. Parameter names
+-- are theirs already, so nothing is renamed; train.published_models finds out which model it is. Weights of an encoder
+-- of pictures are told from those of captioning models by their names (train.published_encoders); NAME.json is the
+-- description of an 8-bit encoder (train.tflite).
 -- @module train.published
 local lac = require "lac"
+local published_encoders = require "train.published_encoders"
 local published_models = require "train.published_models"
+local tflite = require "train.tflite"
 local tokenizer = require "data.tokenizer"
 
 local published = {}
@@ -79,6 +83,15 @@ local function read_weights(source)
   fail(source.path, "there is no model in it (looked for %s)", table.concat(WEIGHTS, ", "))
 end
 
+-- The numbers of an HDF5 file that is none of ours.
+local function read_hdf5(path)
+  local file <close> = lac.hdf5.open(path)
+  if file:attr("", "format") == "lacuna-model" then fail(path, "this is a model file of lacuna already") end
+  local tensors = {}
+  for _, name in ipairs(file:names()) do tensors[name] = file:read(name) end
+  return tensors
+end
+
 local function read_parts(path)
   if is_folder(path) then
     local source = folder_source(path)
@@ -97,6 +110,7 @@ local function read_parts(path)
     for _, name in ipairs(WANTED) do files[name] = source.read(name) end
     return tensors, {path = path, read = function(name) return files[name] end}
   end
+  if magic:sub(1, 4) == "\x89HDF" then return read_hdf5(path) end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
   return (lac.pth.read(path))
 end
@@ -187,15 +201,36 @@ local function read_vocab(source, path, file, config)
   return words
 end
 
+-- An encoder, with what the reader says of it over what the file says.
+local function encoder(tensors, cfg, left, options, path)
+  for _, key in ipairs {"vocab", "config", "length"} do
+    if options[key] then fail(path, "this is an encoder of pictures, for which --%s means nothing", key) end
+  end
+  for _, key in ipairs {"input", "size"} do
+    if options[key] then cfg[key] = options[key] end
+  end
+  return {tensors = tensors, config = {kind = "encoder", model = cfg}, left = left}
+end
+
 --- Read a published checkpoint.
--- @tparam string path zip, folder, .pth or .safetensors
+-- @tparam string path zip, folder, .pth, .safetensors, .h5 or .json
 -- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
--- decoding
--- @treturn table tensors (name -> tensor), config ({model, decode}), vocab (or nil)
+-- decoding; of an encoder, input and size: see models.encoders.base
+-- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil), and
+-- of an encoder left, a list of what was left out
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
   options = options or {}
+  if path:find("%.json$") then
+    local found, cfg = tflite.read(path)
+    return encoder(found, cfg, {}, options, path)
+  end
   local tensors, source = read_parts(path)
+  local cfg, left = published_encoders.read(tensors, path)
+  if cfg then return encoder(tensors, cfg, left, options, path) end
+  for _, key in ipairs {"input", "size"} do
+    if options[key] then fail(path, "this is no encoder of pictures, for which --%s is meant", key) end
+  end
   local config = read_config(source, options.config)
   fold_masks(tensors, config.prune_type, path)
   local model = published_models.read(tensors, config, path)

@@ -9,6 +9,7 @@ local class = require "core.class"
 local Folder = require "train.folder"
 local Loop = require "train.loop"
 local checkpoint = require "train.checkpoint"
+local config = require "core.config"
 local disk = require "core.disk"
 local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
@@ -25,10 +26,45 @@ local EVENTS = "events.out.tfevents.lacuna"
 
 -- Building -------------------------------------------------------------------------------------------
 
+-- The settings of the encoder: those of the file whose weights it begins with, and the recipe's over them. What it
+-- sees has the sizes that it gives, whatever the data hold.
+local function encoder_config(own, kind)
+  local given = own.encoder
+  if given.weights then
+    local found = checkpoint.load(given.weights, "encoder")
+    found.model:close()
+    if found.config.model.name ~= given.name then
+      error(("model.encoder: %s holds the encoder %s, not %s"):format(given.weights, found.config.model.name,
+        given.name), 0)
+    end
+    for key, value in pairs(found.config.model) do
+      if given[key] == nil and key ~= "classes" then given[key] = value end
+    end
+  end
+  given.weights = nil
+  local encoder = checkpoint.encoder(given, "recipe")
+  for _, key in ipairs {"features", "fc_features"} do
+    if kind.defaults[key] ~= nil then own[key] = encoder[key] end
+  end
+  return own
+end
+
+-- The values that the encoder begins with.
+local function load_encoder(encoder, path)
+  local found, values = checkpoint.load(path, "encoder"), {}
+  local classifier = found.model.classifier and found.model.classifier:path() .. "."
+  for _, p in ipairs(found.model:tensors()) do
+    local kept = not classifier or p.name:sub(1, #classifier) ~= classifier
+    if kept then values[p.name] = p.param:pruned():clone() end
+  end
+  local good, message = pcall(encoder.load, encoder, values)
+  found.model:close()
+  if not good then error(("%s: %s"):format(path, (tostring(message):gsub("^%S-:%d+: ", ""))), 0) end
+end
+
 -- The sizes that the data decide, where the recipe is silent.
 local function model_config(cfg, dataset)
-  local own = {}
-  for key, value in pairs(cfg.model) do own[key] = value end
+  local own = config.copy(cfg.model)
   own.vocab = own.vocab or dataset.vocab:size()
   if own.vocab < dataset.vocab:size() then
     error(("model.vocab is %d, but the data file has %s"):format(own.vocab, dataset.vocab:describe()), 0)
@@ -41,6 +77,7 @@ local function model_config(cfg, dataset)
   for key, size in pairs {features = dataset.width, fc_features = dataset.fc_width} do
     if kind.defaults[key] ~= nil then own[key] = size end
   end
+  if own.encoder then return encoder_config(own, kind) end
   return own
 end
 
@@ -53,6 +90,7 @@ function Run.build(cfg)
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
   model:initialise(lac.rng(cfg.seed):fork("init"))
+  if model.encoder and cfg.model.encoder.weights then load_encoder(model.encoder, cfg.model.encoder.weights) end
   local pruner
   if cfg.prune then
     pruner = require("prune." .. cfg.prune.method).new(recipe.own(cfg.prune))
@@ -87,7 +125,7 @@ local function starting_point(path, name)
   end
   local found = checkpoint.load(folder:at(name))
   local values, masks = {}, {}
-  for _, p in ipairs(found.model:parameters()) do
+  for _, p in ipairs(found.model:tensors()) do
     local soft = p.param.mask and p.param.mask:state().kind == "soft" -- its weights are smaller than their values
     values[p.name] = (soft and p.param:pruned() or p.param.value):clone()
     masks[p.name] = p.param.mask and p.param.mask:binary(p.param.value)
@@ -142,7 +180,7 @@ end
 -- Take over what `save` wrote; returns the sizes that the logs had.
 function Run:restore()
   local found, values = checkpoint.load(self.folder:at "last.h5"), {}
-  for _, p in ipairs(found.model:parameters()) do
+  for _, p in ipairs(found.model:tensors()) do
     values[p.name] = p.param.value
     p.param:set_mask(nil)
   end

@@ -108,6 +108,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_ops(L);
   bind_open_layers(L);
   bind_open_attend(L);
+  bind_open_maps(L);
   bind_open_reduce(L);
   bind_open_index(L);
   bind_open_rng(L);

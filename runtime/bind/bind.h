@@ -24,6 +24,7 @@ void bind_open_tape(lua_State *L);
 void bind_open_ops(lua_State *L);
 void bind_open_layers(lua_State *L);
 void bind_open_attend(lua_State *L);
+void bind_open_maps(lua_State *L);
 void bind_open_reduce(lua_State *L);
 void bind_open_index(lua_State *L);
 void bind_open_rng(lua_State *L);
