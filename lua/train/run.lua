@@ -16,6 +16,7 @@ local fix = require "prune.fix"
 local journal = require "train.journal"
 local ledger = require "train.ledger"
 local recipe = require "train.recipe"
+local sight = require "train.sight"
 local standard = require "metrics.standard"
 local state = require "train.state"
 local stats = require "prune.stats"
@@ -70,7 +71,7 @@ local function model_config(cfg, dataset)
     error(("model.vocab is %d, but the data file has %s"):format(own.vocab, dataset.vocab:describe()), 0)
   end
   local kind = checkpoint.class(own.name, "recipe")
-  if kind.needs_boxes and not dataset.has_boxes then
+  if kind.needs_boxes and not own.encoder and not dataset.has_boxes and not dataset.has_pictures then
     error(("model.name: %s looks at the boxes of regions, but %s has none; lacuna data build --boxes adds them"):format(
       own.name, dataset.path), 0)
   end
@@ -89,6 +90,11 @@ function Run.build(cfg)
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
+  sight(model, dataset, "recipe")
+  if model.encoder and not dataset.has_pictures and not model.encoder.cfg.frozen then
+    error(("model.encoder: %s holds features, so the encoder would learn nothing; give it frozen = true, or the run a "
+      .. "data file of pictures"):format(dataset.path), 0)
+  end
   model:initialise(lac.rng(cfg.seed):fork("init"))
   if model.encoder and cfg.model.encoder.weights then load_encoder(model.encoder, cfg.model.encoder.weights) end
   local pruner
@@ -105,6 +111,7 @@ end
 function Run:init(folder, cfg, host)
   self.folder, self.cfg, self.host = folder, cfg, host
   for key, value in pairs(Run.build(cfg)) do self[key] = value end
+  function self.dataset.note(_, text) self.host.progress:note(text) end
   self.best = {score = 0, step = 0}
   self.judge = {}
   self.collapsed = {} -- names of layers that were warned about
@@ -341,7 +348,8 @@ end
 
 -- What an image is like in the data, for train.ledger: the step that ends a caption is one more.
 function Run:typical()
-  return {regions = self.dataset:regions().mean, words = self.dataset:caption_words() + 1}
+  local counts, positions = self.dataset:regions(), self.model.encoder and self.model.encoder.positions
+  return {regions = counts and counts.mean or positions[1] * positions[2], words = self.dataset:caption_words() + 1}
 end
 
 -- The end ---------------------------------------------------------------------------------------------
@@ -384,6 +392,9 @@ end
 -- @treturn ?table the result, nil when stopped
 function Run:go()
   self.host.progress:start(self.loop.step, self.loop.total)
+  if self.dataset:left_out() > 0 then
+    self.host.progress:note(("%d images are left out: their pictures are not there"):format(self.dataset:left_out()))
+  end
   if not self.folder:has "last.h5" then self:save() end
   local done = self.loop:run()
   self.host.progress:finish()
