@@ -75,4 +75,25 @@ function pictures.data(folder, count)
   return folder .. "/pictures.h5", place
 end
 
+--- A recipe for a data file of pictures: an encoder of four channels and a small decoder.
+-- @tparam string folder
+-- @tparam string data
+-- @tparam[opt=""] string more further keys
+-- @treturn string path of the recipe
+function pictures.recipe(folder, data, more)
+  return files.write(folder .. "/pictures.lua", ([[
+return {
+  seed = 3,
+  data = {path = "%s", batch = 4, captions_per_image = 2, length = 8, augment = true},
+  model = {embed = 8, hidden = 12, attention = 6, dropout = 0.1,
+           encoder = {name = "small", size = 32, resize = 36, channels = {4, 6}}},
+  optim = {lr = 1e-2},
+  stages = {{epochs = 3}},
+  eval = {every = "5 steps", test_beam = 1, batch = 4},
+  save = {every = "2 steps"},
+  %s
+}
+]]):format(data, more or ""))
+end
+
 return pictures

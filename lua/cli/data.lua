@@ -3,6 +3,7 @@ local disk = require "core.disk"
 local bar = require "cli.bar"
 local build = require "data.build"
 local captions = require "data.captions"
+local data_features = require "cli.data_features"
 local karpathy = require "data.karpathy"
 local shapes = require "data.shapes"
 local tokenizer = require "data.tokenizer"
@@ -172,24 +173,28 @@ function INFO.run(args)
   end
 end
 
--- Both ------------------------------------------------------------------------------------------------
+-- All -------------------------------------------------------------------------------------------------
 
-local PARTS = {build = BUILD, info = INFO}
+local PARTS = {build = BUILD, features = data_features.part, info = INFO}
 
 local data = {
-  summary = "make a data file from captions and features, or look into one",
-  usage = "lacuna data build|info ...",
-  arguments = {name = "build or info", min = 1},
+  summary = "make a data file from captions and features or pictures, or look into one",
+  usage = "lacuna data build|features|info ...",
+  arguments = {name = "build, features or info", min = 1},
   options_first = true,
   details = "lacuna data build --captions FILE.json --features DIR -o DATA.h5   " .. BUILD.summary .. "\n"
+    .. "lacuna data build --captions FILE.json --images DIR -o DATA.h5     the same, of pictures\n"
     .. "lacuna data build --shapes N -o DATA.h5                            the same, of generated scenes\n"
+    .. "lacuna data features --encoder ENCODER.h5 DATA.h5 -o FEATURES.h5   " .. data_features.part.summary .. "\n"
     .. "lacuna data info DATA.h5                                           " .. INFO.summary .. "\n\n"
-    .. "lacuna data build --help and lacuna data info --help say more.",
+    .. "lacuna data build --help, and so on, say more.",
 }
 
 function data.run(words)
   local part = PARTS[words[1]]
-  if not part then options.wrong('data knows "build" and "info", not "%s"; see lacuna data --help', words[1]) end
+  if not part then
+    options.wrong('data knows "build", "features" and "info", not "%s"; see lacuna data --help', words[1])
+  end
   local args = options.parse("data " .. words[1], part, table.move(words, 2, #words, 1, {}))
   if args.help then
     io.write(options.help(part))

@@ -84,11 +84,8 @@ local function check_same(image, part, value, first)
     value and "" or "no ", part), 0)
 end
 
--- Features, boxes and fc of one image into the file; returns its regions, nil where the source leaves it out.
-local function write_image(file, image, source, has, cfg)
-  local scope <close> = lac.scope()
-  local got = source.read(image)
-  if not got then return nil end
+-- Features, boxes and fc of one image into the file; returns its regions.
+local function write_image(file, image, got, has, cfg)
   for _, part in ipairs {"boxes", "fc"} do
     if has[part] == nil then has[part] = got[part] ~= nil end
     check_same(image, part, got[part], has[part])
@@ -103,18 +100,33 @@ local function write_image(file, image, source, has, cfg)
   return got.att:shape(1)
 end
 
--- Returns the images that the source has not left out, and their regions in all.
+-- take(image, what there is to see on it), and then done(), for the images of a source.
+local function each(source, take, done)
+  if source.each then
+    return source.each(function(image, got)
+      take(image, got)
+      done()
+    end)
+  end
+  for _, image in ipairs(source.images) do
+    do
+      local scope <close> = lac.scope()
+      take(image, source.read(image))
+    end
+    done()
+  end
+end
+
+-- Returns the images that have features, and their regions in all.
 local function write_features(file, source, cfg)
   local starts, has, kept = {0}, {}, {}
-  for i, image in ipairs(source.images) do
-    local regions = write_image(file, image, source, has, cfg)
-    if regions then
-      kept[#kept + 1] = image
-      starts[#kept + 1] = starts[#kept] + regions
-    end
-    if cfg.progress then cfg.progress(i, #source.images) end
-  end
-  if #kept == 0 then error(source.name .. ": there is no image left to write", 0) end
+  each(source, function(image, got)
+    kept[#kept + 1] = image
+    starts[#kept + 1] = starts[#kept] + write_image(file, image, got, has, cfg)
+  end, function()
+    if cfg.progress then cfg.progress(#kept, #source.images) end
+  end)
+  if #kept == 0 then error(source.name .. ": there is no image to write", 0) end
   write_ints(file, "region_start", starts)
   file:set_attr("", "width", source.width)
   file:set_attr("", "fc_width", has.fc_width or source.width)
@@ -134,8 +146,9 @@ end
 -- @tparam string path
 -- @tparam table source name, images: list of {id, file, split = "train", "val" or "test", captions = {raw texts},
 -- tokens = {their words, joined}}; width and read: image -> {att = tensor [n, width], boxes = tensor [n, 4] or nil, fc
--- = tensor or nil}, called once for each, in order, nil leaving the image out; or, instead of these, pictures: the
--- folder of their files. vocab, a tokenizer, and the images' ids, a list for each of tokens, may be given too
+-- = tensor or nil}, called once for each, in order, or in place of read each: take -> nothing, calls take(image, the
+-- same), in order, and leaves the images out that it does not take; or, for a file of pictures, pictures: the folder
+-- of their files. vocab, a tokenizer, and the images' ids, a list for each of tokens, may be given too
 -- @tparam[opt] table cfg see defaults
 -- @treturn table {images =, captions =, regions = (0 for pictures), vocab = the tokenizer}
 function build.write(path, source, cfg)

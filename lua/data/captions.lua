@@ -401,6 +401,36 @@ function Dataset:evaluation(split, size)
   return through(self, "evaluate " .. tostring(split), members(self, split), size or 50)
 end
 
+--- The same of all images, in the order of the file.
+function Dataset:all(size)
+  local images = {}
+  for _, split in ipairs(build.SPLITS) do
+    table.move(self.members[split], 1, #self.members[split], #images + 1, images)
+  end
+  table.sort(images)
+  return through(self, "all", images, size or 50)
+end
+
+--- All images as a source of a data file has them, with the ids of their captions.
+-- @treturn table list of {id, file, split, captions, tokens, ids}, in the order of the file
+function Dataset:contents()
+  local list = {}
+  for _, split in ipairs(build.SPLITS) do
+    for _, at in ipairs(self.members[split]) do
+      local image, tokens, all = self.images[at], {}, {}
+      for caption = self.caption_start[at] + 1, self.caption_start[at + 1] do
+        local first = self.token_start[caption]
+        local ids = table.move(self.tokens, first + 1, self.token_start[caption + 1], 1, {})
+        all[#all + 1], tokens[#tokens + 1] = ids, self.vocab:decode(ids)
+      end
+      list[#list + 1] = {id = image.id, file = image.file, split = split, captions = image.captions, tokens = tokens,
+                         ids = all, at = at}
+    end
+  end
+  table.sort(list, function(a, b) return a.at < b.at end)
+  return list
+end
+
 local captions = {defaults = defaults}
 
 --- Open a data file. Its checksum is verified unless told otherwise, and its parts are checked against each other.

@@ -55,7 +55,7 @@ end
 local function picture_source(cfg, images)
   local folder, kept = Pictures.folder(cfg.images), {}
   for _, image in ipairs(images) do
-    local below = image.folder and image.folder .. "/" .. image.file
+    local below = image.folder and image.folder ~= "" and image.folder .. "/" .. image.file
     if below and disk.exists(folder .. "/" .. below) then image.file = below end
   end
   local missing, sentence = Pictures.missing(folder, images)

@@ -3,6 +3,7 @@
 -- How they are resized and cut is what the encoder asks for, so it is said before the first batch (use).
 -- @module data.pictures
 local lac = require "lac"
+local album = require "data.album"
 local class = require "core.class"
 local disk = require "core.disk"
 
@@ -108,15 +109,6 @@ function Pictures:skip(at, sentence)
   if self.note then self.note("left out: " .. sentence) end
 end
 
--- The pictures at these places of a batch.
-local function choose(pictures, places)
-  local shape = pictures:shape()
-  if #places == shape[1] then return pictures end
-  for i, place in ipairs(places) do places[i] = place - 1 end
-  local rows = pictures:reshape(shape[1], shape[2] * shape[3] * shape[4])
-  return lac.embedding(rows, lac.tensor(places, "i32")):reshape(#places, shape[2], shape[3], shape[4])
-end
-
 --- What was ordered.
 -- @tparam table images their numbers; those whose picture cannot be read are taken out of the list
 -- @treturn table pictures [images, size, size, 3], RGB from 0 to 1; nil where the list is empty now
@@ -133,7 +125,7 @@ function Pictures:take(images)
     end
   end
   for i = 1, #images do images[i] = left[i] end
-  return {pictures = #left > 0 and choose(pictures, places) or nil}
+  return {pictures = #left > 0 and album.choose(pictures, places) or nil}
 end
 
 return Pictures

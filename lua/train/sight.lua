@@ -8,10 +8,9 @@ end
 -- An encoder and features: they may be its own, kept by `lacuna data features`, as long as it stays as it is.
 local function check_kept(model, dataset, path)
   local encoder = model.encoder
-  for key, width in pairs {features = dataset.width, fc_features = dataset.fc_width} do
-    if encoder[key] ~= width then
-      fail("%s: its encoder gives %d %s, but those in %s are %d", path, encoder[key], key, dataset.path, width)
-    end
+  if encoder.features ~= dataset.width or encoder.fc_features ~= dataset.fc_width then
+    fail("%s: its encoder gives %d features per position and %d per image, but %s has %d and %d", path,
+      encoder.features, encoder.fc_features, dataset.path, dataset.width, dataset.fc_width)
   end
 end
 
