@@ -13,10 +13,10 @@ local blame = require "core.blame"
 local build = require "data.build"
 local class = require "core.class"
 local config = require "core.config"
+local contents = require "data.contents"
 local Pictures = require "data.pictures"
 local Regions = require "data.regions"
 local suggest = require "core.suggest"
-local tokenizer = require "data.tokenizer"
 
 local Dataset = class("Dataset")
 
@@ -32,81 +32,7 @@ local defaults = {
   missing = "error",        -- where a picture is not there or cannot be read; "skip" goes on without the image
 }
 
-local function fail(path, text, ...)
-  error(path .. ": " .. text:format(...), 0)
-end
-
 -- Opening --------------------------------------------------------------------------------------------
-
-local function check_format(file, path)
-  local format, version = file:attr("", "format"), file:attr("", "version")
-  if format ~= build.FORMAT then
-    fail(path, "is no data file of lacuna (its format is %s); lacuna data build makes one",
-      format and ('"' .. tostring(format) .. '"') or "not given")
-  end
-  if math.type(version) ~= "integer" or version < 1 or version > build.VERSION then
-    fail(path, "has version %s of the data format, this program reads versions 1 to %d; build it again",
-      tostring(version), build.VERSION)
-  end
-end
-
-local function read_ints(file, name)
-  local x <close> = file:read(name)
-  if x:dtype() ~= "i32" then error("holds no whole numbers in " .. name, 0) end
-  return x:totable()
-end
-
--- Where each part begins: from 0 to the number of all, none shorter than `least`.
-local function read_starts(file, name, count, total, least)
-  local starts = read_ints(file, name)
-  local right = #starts == count + 1 and starts[1] == 0 and (not total or starts[#starts] == total)
-  for i = 2, right and #starts or 0 do right = right and starts[i] - starts[i - 1] >= least end
-  if not right then error(name .. " does not fit the other parts", 0) end
-  return starts
-end
-
-local function check_images(images, captions)
-  for i, image in ipairs(images) do
-    local count = captions[i + 1] - captions[i]
-    if type(image) ~= "table" or type(image.captions) ~= "table" or #image.captions ~= count then
-      error(("image %d does not have %d captions"):format(i, count), 0)
-    end
-    for _, text in ipairs(image.captions) do
-      if type(text) ~= "string" then error(("image %d has a caption that is no text"):format(i), 0) end
-    end
-  end
-end
-
-local function split_images(codes, count)
-  local members = {}
-  for i, name in ipairs(build.SPLITS) do members[name], members[i] = {}, name end
-  if #codes ~= count then error("split does not fit the other parts", 0) end
-  for i, code in ipairs(codes) do
-    if not members[code + 1] then error(("image %d is in no known split"):format(i), 0) end
-    table.insert(members[members[code + 1]], i)
-  end
-  return members
-end
-
--- Everything but the features into memory.
-local function read_parts(self, file)
-  local images = lac.json.decode(file:text("images"))
-  if type(images) ~= "table" then error("its list of images is not readable", 0) end
-  local count = #images
-  if count == 0 then error("there is no image in it", 0) end
-  self.vocab = tokenizer.parse(file:text("vocab"))
-  self.images = images
-  self.members = split_images(read_ints(file, "split"), count)
-  self.tokens = read_ints(file, "tokens")
-  self.caption_start = read_starts(file, "caption_start", count, nil, 1)
-  self.token_start = read_starts(file, "token_start", self.caption_start[count + 1], #self.tokens, 2)
-  if not self.has_pictures then self.region_start = read_starts(file, "region_start", count, nil, 1) end
-  check_images(images, self.caption_start)
-  local size = self.vocab:size()
-  for _, id in ipairs(self.tokens) do
-    if id < 0 or id >= size then error(("it has the id %d, but %d words"):format(id, size), 0) end
-  end
-end
 
 -- What reads the features of the images, or their pictures; images without one have no place in the splits.
 local function open_looks(self, file, cfg)
@@ -115,7 +41,7 @@ local function open_looks(self, file, cfg)
     for _, key in ipairs {"width", "fc_width", "dtype"} do self[key] = self.looks[key] end
     return
   end
-  self.looks = Pictures {path = self.path, folder = cfg.images or file:attr("", "pictures"), images = self.images,
+  self.looks = Pictures {path = self.path, folder = cfg.images or self.pictures, images = self.images,
                          missing = cfg.missing, note = function(text) self:note(text) end}
   for _, split in ipairs(build.SPLITS) do
     local here = {}
@@ -126,20 +52,11 @@ local function open_looks(self, file, cfg)
   end
 end
 
-local function open_file(path, verify)
-  local opened, file = pcall(lac.hdf5.open, path, {verify = verify})
-  if opened then return file end
-  error((file:gsub("No such file or directory$", "%0; lacuna data build makes a data file")), 0)
-end
-
 function Dataset:init(cfg)
-  local file <close> = open_file(cfg.path, cfg.verify)
-  check_format(file, cfg.path)
+  local file <close>, parts = contents.open(cfg.path, cfg.verify)
+  for key, value in pairs(parts) do self[key] = value end
   self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
-  self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
-  self.has_pictures, self.augment = type(file:attr("", "pictures")) == "string", cfg.augment
-  local good, message = pcall(read_parts, self, file)
-  if not good then fail(cfg.path, "cannot be used: %s", (tostring(message):gsub("^%S-:%d+: ", ""))) end
+  self.augment = cfg.augment
   self.length = self.length or self.vocab.usual_length
   open_looks(self, file, cfg)
   self.ordered, self.orders = nil, {} -- key of the batch on order; orders of the latest epochs

@@ -49,8 +49,8 @@ function T.a_frozen_encoder_sees_the_same_in_kept_features()
     runs.start(path, folder .. "/again", {"model.encoder.frozen=true", "data.path=" .. kept})
     check.fails("holds features, so the encoder would learn nothing", runs.start, path, folder .. "/c",
       {"data.path=" .. kept})
-    check.fails("its encoder gives 4 features per position and 4 per image, but .* has 6 and 6", runs.start, path, folder .. "/d",
-      {"data.path=" .. kept, "model.encoder.frozen=true", "model.encoder.channels={4}"})
+    check.fails("its encoder gives 4 features per position and 4 per image, but .* has 6 and 6", runs.start, path,
+      folder .. "/d", {"data.path=" .. kept, "model.encoder.frozen=true", "model.encoder.channels={4}"})
   end)
 end
 
