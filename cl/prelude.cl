@@ -177,3 +177,20 @@ __attribute__((always_inline)) inline uint4 philox(ulong seed, ulong stream, ulo
   }
   return (uint4)(x0, x1, x2, x3);
 }
+
+/* A window that slides over maps [n, in_h, in_w, channels], see runtime/layers/window.h. */
+#define SLIDE_ARGS                                                                                 \
+  uint n, uint channels, uint in_h, uint in_w, uint out_h, uint out_w, uint size_h, uint size_w,   \
+      uint stride_h, uint stride_w, uint step_h, uint step_w, uint top, uint left, uint bottom,    \
+      uint right
+
+/* Where tap `tap` of the window at position `at` lies: an index below `limit`, or some other number. */
+inline uint slide_source(uint at, uint tap, uint stride, uint step, uint before) {
+  return at * stride + tap * step - before; // below 0 wraps around to beyond any limit
+}
+
+/* The position whose tap `tap` lies at `from`, or a number that is no position. */
+inline uint slide_target(uint from, uint tap, uint stride, uint step, uint before) {
+  const uint reach = from + before, offset = tap * step;
+  return reach < offset || (reach - offset) % stride ? 0xffffffffu : (reach - offset) / stride;
+}

@@ -117,6 +117,19 @@ local function read_boxes(path, regions)
   return check_boxes(lac.npy.read(path), path, regions)
 end
 
+--- Boxes of the cells of a grid, row by row.
+-- @tparam integer down
+-- @tparam integer across
+-- @treturn table list of {left, top, right, bottom}
+function features.grid(down, across)
+  local list = {}
+  for i = 0, down * across - 1 do
+    local y, x = i // across, i % across
+    list[i + 1] = {x / across, y / down, (x + 1) / across, (y + 1) / down}
+  end
+  return list
+end
+
 -- The cells of a grid, row by row; without `cells` it is a square one.
 local function grid_boxes(path, regions, cells)
   local side = math.floor(math.sqrt(regions) + 0.5)
@@ -124,12 +137,7 @@ local function grid_boxes(path, regions, cells)
   if down * across ~= regions then
     fail(path, "%d regions are no square grid of cells; an array [rows, columns, features] says which it is", regions)
   end
-  local list = {}
-  for i = 0, regions - 1 do
-    local y, x = i // across, i % across
-    list[i + 1] = {x / across, y / down, (x + 1) / across, (y + 1) / down}
-  end
-  return lac.tensor(list)
+  return lac.tensor(features.grid(down, across))
 end
 
 -- The boxes of an image, from where they are said to be: features.GRID, a file, or a folder with a file per image.

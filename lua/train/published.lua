@@ -4,11 +4,14 @@
 --
 -- A source is the published zip, the unpacked folder, or a bare .pth, .safetensors, .npz or HDF5 file. PyTorch's
 -- parameter names are ours already, variables are renamed (train.published_variables); train.published_models finds out
--- which model it is.
+-- which model it is. Weights of an encoder of pictures are told from those of captioning models by their names
+-- (train.published_encoders); NAME.json is the description of an 8-bit encoder (train.tflite).
 -- @module train.published
 local lac = require "lac"
+local published_encoders = require "train.published_encoders"
 local published_models = require "train.published_models"
 local published_variables = require "train.published_variables"
+local tflite = require "train.tflite"
 local tokenizer = require "data.tokenizer"
 
 local published = {}
@@ -100,6 +103,7 @@ local function read_weights(source)
   fail(source.path, "there is no model in it (looked for %s)", table.concat(WEIGHTS, ", "))
 end
 
+-- The numbers of an HDF5 file that is none of ours.
 local function read_parts(path)
   if is_folder(path) then
     local source = folder_source(path)
@@ -213,26 +217,49 @@ end
 -- Tokens at most in decoding, where the published programs differ.
 local USUAL_LENGTH = {softattention = 30}
 
--- Variables of the TensorFlow program under our names; other tensors as they are.
+-- Variables of the TensorFlow program under our names, and what was left out; other tensors as they are.
 local function rename_variables(tensors, config, path)
-  if not published_variables.are(tensors, path) then return tensors end
+  if not published_variables.are(tensors, path) then return tensors, {} end
   local renamed, masked, encoder = published_variables.convert(tensors, path)
   config.masked = masked
-  return renamed, encoder > 0 and ("%d variables of the image encoder are left out"):format(encoder) or nil
+  return renamed, encoder > 0 and {("%d variables of the image encoder"):format(encoder)} or {}
+end
+
+-- An encoder, with what the reader says of it over what the file says.
+local function encoder_of(tensors, cfg, left, options, path)
+  for _, key in ipairs {"vocab", "config", "length"} do
+    if options[key] then fail(path, "this is an encoder of pictures, for which --%s means nothing", key) end
+  end
+  for _, key in ipairs {"input", "size"} do
+    if options[key] then cfg[key] = options[key] end
+  end
+  return {tensors = tensors, config = {kind = "encoder", model = cfg}, left = left}
 end
 
 --- Read a published checkpoint.
--- @tparam string path zip, folder, .pth, .safetensors, .npz or .h5
+-- @tparam string path zip, folder, .pth, .safetensors, .npz, .h5 or .json
 -- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
--- decoding
--- @treturn table tensors (name -> tensor), config ({model, decode}), vocab (or nil), note (or nil): what was left out
+-- decoding; of an encoder, input and size: see models.encoders.base
+-- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil), left:
+-- a list of what was left out
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
   options = options or {}
+  if path:find("%.json$") then
+    local found, cfg = tflite.read(path)
+    return encoder_of(found, cfg, {}, options, path)
+  end
   local tensors, source = read_parts(path)
+  if not published_variables.are(tensors, path) then
+    local cfg, left = published_encoders.read(tensors, path)
+    if cfg then return encoder_of(tensors, cfg, left, options, path) end
+  end
+  for _, key in ipairs {"input", "size"} do
+    if options[key] then fail(path, "this is no encoder of pictures, for which --%s is meant", key) end
+  end
   local config = read_config(source, options.config)
-  local note
-  tensors, note = rename_variables(tensors, config, path)
+  local left
+  tensors, left = rename_variables(tensors, config, path)
   fold_masks(tensors, config.prune_type, path)
   local model = published_models.read(tensors, config, path)
   local words = read_vocab(source, path, options.vocab, config)
@@ -244,7 +271,7 @@ function published.read(path, options)
     fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
   end
   local decode = {length = length}
-  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words, note = note}
+  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words, left = left}
 end
 
 return published

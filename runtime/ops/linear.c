@@ -37,8 +37,7 @@ static bool has_whole_rows(const lac_tensor *x) {
          (shape->dim[0] <= 1 || lac_tensor_stride(x, 0) >= shape->dim[1]);
 }
 
-/* gy summed over rows, added to gbias */
-static lac_status add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
+lac_status lac_add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
   lac_device *device = lac_tensor_device(gy);
   const uint64_t n = lac_tensor_numel(gbias), rows = n ? lac_tensor_numel(gy) / n : 0;
   const lac_shape shape = {2, {(rows + ROWS_EACH - 1) / ROWS_EACH, n}};
@@ -242,7 +241,7 @@ static lac_status linear_backward(const lac_node *node) {
     LAC_TRY(pair_backward(weights ? weights[i] : NULL, gy, node->in[2 * i], node->in[2 * i + 1]));
   if (node->in[BIAS] && lac_tensor_requires_grad(node->in[BIAS])) {
     LAC_TRY(lac_tensor_borrow_grad(&gbias, node->in[BIAS]));
-    LAC_TRY(add_column_sums(gbias, gy));
+    LAC_TRY(lac_add_column_sums(gbias, gy));
   }
   if (node->in[ADD] && lac_tensor_requires_grad(node->in[ADD])) {
     LAC_TRY(lac_tensor_borrow_grad(&gadd, node->in[ADD]));

@@ -297,19 +297,26 @@ function T.wrong_options_are_refused()
     check.equal(status, 2)
     check.yes(text:find(pattern), text)
   end
-  wrong("", "build or info is missing; see lacuna data %-%-help")
-  wrong("bild", 'data knows "build" and "info", not "bild"')
+  wrong("", "build, features or info is missing; see lacuna data %-%-help")
+  wrong("bild", 'data knows "build", "features" and "info", not "bild"')
   wrong("build -o x.h5", "data build needs %-%-captions")
   wrong("build --captions x.json -o x.h5", "%-%-captions needs %-%-features DIR")
   wrong("build --captions x.json --features y", "data build needs %-%-output FILE")
   wrong("build --captions x.json --features y -o z --coverage 2", "%-%-coverage must be above 0 and at most 1")
   wrong("build --captions x.json --features y -o z --dtype f8", '%-%-dtype must be one of f32, f16, got "f8"')
   wrong("build --bokses x", 'there is no option "%-%-bokses"; did you mean "%-%-boxes"')
+  wrong("build --captions x.json --features y --images z -o u", "%-%-captions needs %-%-features DIR")
+  wrong("build --captions x.json --images y --boxes grid -o z", "%-%-boxes goes with %-%-features")
+  wrong("build --shapes 10 --images y -o z", "%-%-images goes with %-%-captions, not with %-%-shapes")
+  wrong("features x.h5", "data features needs %-%-encoder FILE")
+  wrong("features x.h5 --encoder y", "data features needs %-%-output FILE")
   wrong("info", "DATA is missing; see lacuna data info %-%-help")
 end
 
 function T.help_is_printed_for_both()
-  for words, usage in pairs {["--help"] = "lacuna data build|info", ["build --help"] = "lacuna data build --captions",
+  for words, usage in pairs {["--help"] = "lacuna data build|features|info",
+                             ["build --help"] = "lacuna data build --captions",
+                             ["features --help"] = "lacuna data features --encoder",
                              ["info --help"] = "lacuna data info DATA.h5"} do
     local status, text = check.run("data " .. words)
     check.equal(status, 0)

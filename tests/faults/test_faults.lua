@@ -197,4 +197,17 @@ function T.building_and_reading_a_data_file_survives_every_failing_allocation()
   end)
 end
 
+function T.reading_pictures_survives_every_failing_allocation()
+  local captions, pictures = require "data.captions", require "pictures"
+  files.with_folder(function(folder)
+    local path = pictures.data(folder, 4)
+    survive(function()
+      local dataset <close> = captions.open {path = path, batch = 2, augment = true}
+      dataset:use_pictures {size = 4, resize = 6}
+      local scope <close> = lac.scope()
+      check.equal(dataset:batch(1, 0, 1).pictures:shape(), {2, 4, 4, 3})
+    end, 40)
+  end)
+end
+
 return T

@@ -53,7 +53,7 @@ function T.flow_reaches_all_that_is_no_score()
       local is_score = part.name:find "attn%.linears%.[01]%." or part.name:find "WGs"
       check.yes(is_score or most > 0, "no flow through " .. part.name)
     end
-    check.equal(rawget(run.model.encoder.norm, "forward"), nil) -- normalisation does its work again
+    check.equal(rawget(run.model.region_encoder.norm, "forward"), nil) -- normalisation does its work again
     run:close()
   end)
 end
