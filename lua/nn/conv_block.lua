@@ -18,6 +18,11 @@ local defaults = {
   names = {}, -- of the two parts: {"0", "1"} unless given
 }
 
+local ACTIVATIONS = {
+  relu = function(x) return x:relu() end,
+  relu6 = function(x) return x:clamp(0, 6) end,
+}
+
 --- @tparam table cfg inputs, outputs, size (1), stride (1), groups (1), padding (0) of the convolution; activation
 -- ("relu", or "relu6", or false); norm, eps, momentum, gain: see nn.batch_norm; names
 -- @tparam[opt] nn.Module owner whose parts the two become, in place of this module's own
@@ -39,7 +44,7 @@ end
 function ConvBlock:forward(x)
   x = self.conv(x)
   if self.norm then return self.norm(x) end
-  return self.activation and x[self.activation](x) or x
+  return self.activation and ACTIVATIONS[self.activation](x) or x
 end
 
 --- See nn.conv2d.
