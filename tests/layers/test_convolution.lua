@@ -233,7 +233,7 @@ function T.what_does_not_fit_is_refused()
   check.fails("conv2d: stride must be from 1 to 2%^31 %- 1, got 0", lac.conv2d, x, w, nil, {stride = 0})
   check.fails("conv2d: dilation must be from 1", lac.conv2d, x, w, nil, {dilation = {1, 0}})
   check.fails("conv2d: size must be from 1", lac.conv2d, x, lac.zeros {8, 6, 0, 3})
-  check.fails("conv2d: padding must be a whole number >= 0 or a table of them, got %-1", lac.conv2d, x, w, nil,
+  check.fails("conv2d: padding must be a whole number >= 0, got %-1", lac.conv2d, x, w, nil,
               {padding = -1})
   check.fails("conv2d: padding must be a number or a table of 2 or 4, got 3", lac.conv2d, x, w, nil,
               {padding = {1, 2, 3}})
