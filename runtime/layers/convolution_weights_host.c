@@ -57,17 +57,6 @@ static uint32_t least(uint32_t a, uint32_t b) {
   return a < b ? a : b;
 }
 
-/* Positions first .. end - 1 of one side whose tap lies inside x. */
-static void find_inside(const lac_slide *s, int d, uint32_t tap, uint32_t *first, uint32_t *end) {
-  const int64_t offset = (int64_t)tap * s->window.dilation[d] - s->window.before[d];
-  const int64_t stride = s->window.stride[d];
-  const int64_t low = offset < 0 ? (-offset + stride - 1) / stride : 0;
-  const int64_t high = (int64_t)s->in[d] - offset; // position * stride < high
-  const int64_t stop = high > 0 ? (high + stride - 1) / stride : 0;
-  *first = low < s->out[d] ? (uint32_t)low : s->out[d];
-  *end = stop < s->out[d] ? (uint32_t)stop : s->out[d];
-}
-
 /* Tiles of all channels of the unit. */
 static void add_channels(const unit *u, tile_args *t, uint32_t tap) {
   const lac_conv_plan *plan = &u->job->plan;
@@ -92,16 +81,15 @@ static void add_band(const unit *u, uint32_t image, uint32_t first, uint32_t end
   const uint32_t *stride = s->window.stride;
   for (uint32_t tap = 0; tap < plan->taps; tap++) {
     const uint32_t a = tap / s->window.size[1], b = tap % s->window.size[1];
-    uint32_t top, bottom, left, right;
-    find_inside(s, 0, a, &top, &bottom);
-    find_inside(s, 1, b, &left, &right);
-    top = top > first ? top : first;
-    bottom = least(bottom, end);
-    if (top >= bottom || left >= right) continue;
-    const uint64_t i =
-        (uint64_t)top * stride[0] + (uint64_t)a * s->window.dilation[0] - s->window.before[0];
-    const uint64_t j =
-        (uint64_t)left * stride[1] + (uint64_t)b * s->window.dilation[1] - s->window.before[1];
+    uint32_t top, left, i, j;
+    uint32_t bottom = lac_slide_seen(s, 0, a, &top, &i);
+    const uint32_t across = lac_slide_seen(s, 1, b, &left, &j);
+    bottom = least(top + bottom, end);
+    if (top < first) {
+      i += (first - top) * stride[0];
+      top = first;
+    }
+    if (top >= bottom || across == 0) continue;
     tile_args t = {.x = job->place[X] + (((uint64_t)image * s->in[0] + i) * s->in[1] + j) * c +
                         (uint64_t)u->g * plan->group,
                    .gy = job->place[GY] +
@@ -112,7 +100,7 @@ static void add_band(const unit *u, uint32_t image, uint32_t first, uint32_t end
                    .x_row = (uint64_t)stride[0] * s->in[1] * c,
                    .gy_row = s->out[1] * outputs,
                    .down = bottom - top,
-                   .across = right - left,
+                   .across = across,
                    .last = u->last};
     add_channels(u, &t, tap);
   }

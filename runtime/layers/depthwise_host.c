@@ -43,31 +43,6 @@ bool lac_depthwise_on_host(const lac_device *device, const lac_conv_plan *plan) 
   return plan->group_out == 1 && lac_device_is_host(device) && pick_loops();
 }
 
-/* The number of the taps first .. that see the maps from a position, as lac_slide says. */
-static uint32_t find_taps(const lac_slide *s, int d, uint32_t position, uint32_t *first) {
-  const int64_t step = s->window.dilation[d], size = s->window.size[d];
-  const int64_t start = (int64_t)position * s->window.stride[d] - s->window.before[d];
-  const int64_t low = start < 0 ? (-start + step - 1) / step : 0;
-  const int64_t room = (int64_t)s->in[d] - start;
-  const int64_t stop = room > 0 ? (room + step - 1) / step : 0;
-  const int64_t end = stop < size ? stop : size;
-  *first = low < end ? (uint32_t)low : 0;
-  return low < end ? (uint32_t)(end - low) : 0;
-}
-
-/* The number of the positions first .. whose tap lies inside, and where the first of them is. */
-static uint32_t find_positions(const lac_slide *s, int d, uint32_t tap, uint32_t *first,
-                               uint32_t *from) {
-  const int64_t offset = (int64_t)tap * s->window.dilation[d] - s->window.before[d];
-  const int64_t stride = s->window.stride[d], room = (int64_t)s->in[d] - offset;
-  const int64_t low = offset < 0 ? (-offset + stride - 1) / stride : 0;
-  const int64_t stop = room > 0 ? (room + stride - 1) / stride : 0;
-  const int64_t end = stop < s->out[d] ? stop : s->out[d];
-  *first = low < end ? (uint32_t)low : 0;
-  *from = low < end ? (uint32_t)(low * stride + offset) : 0;
-  return low < end ? (uint32_t)(end - low) : 0;
-}
-
 static void forward_row(void *arg, uint32_t part) {
   const depthwise_job *job = arg;
   const lac_slide *s = &job->slide;
@@ -79,17 +54,11 @@ static void forward_row(void *arg, uint32_t part) {
             .x_column = w->dilation[1] * c,
             .w_row = w->size[1] * c,
             .channels = s->channels};
-  uint32_t a, b;
-  t.down = find_taps(s, 0, row, &a);
+  uint32_t a, b, i, j;
+  t.down = lac_slide_taps(s, 0, row, &a, &i);
   for (uint32_t column = 0; column < s->out[1]; column++, y += c) {
-    t.across = find_taps(s, 1, column, &b);
-    uint64_t from = 0; // of the first tap; none is read where none is inside
-    if (t.down && t.across)
-      from = ((image * s->in[0] + (uint64_t)row * w->stride[0] + (uint64_t)a * w->dilation[0] -
-               w->before[0]) *
-                  s->in[1] +
-              (uint64_t)column * w->stride[1] + (uint64_t)b * w->dilation[1] - w->before[1]) *
-             c;
+    t.across = lac_slide_taps(s, 1, column, &b, &j);
+    const uint64_t from = ((image * s->in[0] + i) * s->in[1] + j) * c;
     job->loops->forward(y, job->place[X] + from,
                         job->place[ROOM] + ((uint64_t)a * w->size[1] + b) * c, job->place[BIAS],
                         &t);
@@ -112,7 +81,7 @@ static void backward_row(void *arg, uint32_t part) {
     const float *gy = job->place[GY] + (image * s->out[0] + (uint64_t)seen) * s->out[1] * c;
     for (uint32_t b = 0; b < w->size[1]; b++) {
       uint32_t first, from;
-      const uint32_t count = find_positions(s, 1, b, &first, &from);
+      const uint32_t count = lac_slide_seen(s, 1, b, &first, &from);
       job->loops->spread(gx + from * c, w->stride[1] * c, gy + first * c,
                          job->place[ROOM] + ((uint64_t)a * w->size[1] + b) * c, s->channels, count);
     }
@@ -130,13 +99,12 @@ static void weights_part(void *arg, uint32_t part) {
   for (uint64_t r = rows * part / job->parts; r < rows * (part + 1) / job->parts; r++) {
     const uint64_t image = r / s->out[0];
     const uint32_t row = (uint32_t)(r % s->out[0]);
-    uint32_t a0, first, from;
-    const uint32_t down = find_taps(s, 0, row, &a0);
-    for (uint32_t a = a0; a < a0 + down; a++) {
-      const uint64_t i = (uint64_t)row * w->stride[0] + (uint64_t)a * w->dilation[0] - w->before[0];
+    uint32_t a0, i, first, from;
+    const uint32_t down = lac_slide_taps(s, 0, row, &a0, &i);
+    for (uint32_t a = a0; a < a0 + down; a++, i += w->dilation[0]) {
       const float *x = job->place[X] + (image * s->in[0] + i) * s->in[1] * c;
       for (uint32_t b = 0; b < w->size[1]; b++) {
-        const uint32_t count = find_positions(s, 1, b, &first, &from);
+        const uint32_t count = lac_slide_seen(s, 1, b, &first, &from);
         job->loops->gather(sums + ((uint64_t)a * w->size[1] + b) * c,
                            job->place[GY] + (r * s->out[1] + first) * c, x + from * c,
                            w->stride[1] * c, s->channels, count);

@@ -40,25 +40,13 @@ bool lac_pooling_on_host(const lac_device *device) {
   return lac_device_is_host(device) && pick_loops();
 }
 
-/* The first tap inside, how many are, and where the first lies. */
-static uint32_t find_inside(const lac_slide *s, int d, uint32_t position, uint32_t *first) {
-  const int64_t step = s->window.dilation[d], size = s->window.size[d];
-  const int64_t start = (int64_t)position * s->window.stride[d] - s->window.before[d];
-  const int64_t low = start < 0 ? (-start + step - 1) / step : 0;
-  const int64_t room = (int64_t)s->in[d] - start; // tap * step < room
-  const int64_t stop = room > 0 ? (room + step - 1) / step : 0;
-  const int64_t end = stop < size ? stop : size;
-  *first = low < end ? (uint32_t)(start + low * step) : 0;
-  return low < end ? (uint32_t)(end - low) : 0;
-}
-
 /* The cells of a position, and the element of x at which they start. */
 static uint64_t find_cells(const lac_slide *s, pool_cells *cells, uint64_t image, uint32_t row,
                            uint32_t column) {
   const uint64_t c = s->channels;
-  uint32_t i, j;
-  cells->down = find_inside(s, 0, row, &i);
-  cells->across = find_inside(s, 1, column, &j);
+  uint32_t first, i, j;
+  cells->down = lac_slide_taps(s, 0, row, &first, &i);
+  cells->across = lac_slide_taps(s, 1, column, &first, &j);
   cells->row = (uint64_t)s->window.dilation[0] * s->in[1] * c;
   cells->column = s->window.dilation[1] * c;
   return ((image * s->in[0] + i) * s->in[1] + j) * c;
