@@ -1,4 +1,5 @@
---- Names picked by patterns: "re:" and a Lua pattern, a beginning and "*", or the exact name.
+--- Names picked by patterns: "re:" and a Lua pattern, a beginning and "*", or the exact name; "not:" and one of these
+-- picks all others.
 -- @module core.select
 local suggest = require "core.suggest"
 
@@ -9,6 +10,8 @@ local select = {}
 -- @treturn boolean
 -- @raise for a malformed Lua pattern
 function select.matches(pattern, name)
+  local other = pattern:match("^not:(.*)$")
+  if other then return not select.matches(other, name) end
   local lua_pattern = pattern:match("^re:(.*)$")
   if lua_pattern then
     local good, found = pcall(string.find, name, lua_pattern)

@@ -13,6 +13,12 @@ function T.names_are_picked_exactly_by_their_beginning_or_by_a_lua_pattern()
   check.equal(select.pick(NAMES, {}), {})
 end
 
+function T.not_picks_what_a_pattern_does_not()
+  check.equal(select.pick(NAMES, "not:logit*"), {["embed.0.weight"] = true, ["core.att_lstm.weight_ih"] = true})
+  check.equal(select.pick(NAMES, "not:re:weight"), {["logit.bias"] = true})
+  check.fails('"not:%*" matches nothing', select.pick, NAMES, "not:*")
+end
+
 function T.the_dot_of_a_name_is_a_dot()
   check.yes(not select.matches("logit.bias", "logitxbias"))
   check.yes(not select.matches("core.*", "corexatt"))
