@@ -1,5 +1,6 @@
 /*
- * Maps over elements. One work item per element; every backward kernel adds into its gradient.
+ * Maps over elements. One work item per element; a backward kernel adds into its gradient, or
+ * writes it where `add` is 0.
  *
  * Unary kernels read v (the input) or r (the result) and two attributes a, b. Binary kernels exist for equal
  * shapes; the broadcasting ones walk up to four dimensions with strides that are 0 where a side is stretched.
@@ -19,14 +20,15 @@
     const ulong i = get_global_id(0);                                                              \
     if (i >= n) return;                                                                            \
     const float v = s[s0 + i], g = gy[gy0 + i];                                                    \
-    gx[gx0 + i] += (expression);                                                                   \
+    const float r = (expression);                                                                  \
+    gx[gx0 + i] = add ? gx[gx0 + i] + r : r;                                                       \
   }
 
 #define MAP1_ARGS                                                                                  \
   global float *y, ulong y0, const global float *x, ulong x0, ulong n, float a, float b
 #define MAP1_BWD_ARGS                                                                              \
   global float *gx, ulong gx0, const global float *gy, ulong gy0, const global float *s, ulong s0, \
-      ulong n, float a, float b
+      ulong n, float a, float b, uint add
 
 kernel void neg_fwd(MAP1_ARGS) MAP1_FWD(-v)
 kernel void neg_bwd(MAP1_BWD_ARGS) MAP1_BWD(-g)
@@ -83,7 +85,8 @@ kernel void gelu_bwd(MAP1_BWD_ARGS) {
   if (i >= n) return;
   float slope;
   const float v = s[s0 + i], below = normal_below(v, &slope);
-  gx[gx0 + i] += gy[gy0 + i] * (below + v * slope);
+  const float r = gy[gy0 + i] * (below + v * slope);
+  gx[gx0 + i] = add ? gx[gx0 + i] + r : r;
 }
 
 kernel void scale_fwd(MAP1_ARGS) MAP1_FWD(a * v + b)
@@ -162,7 +165,7 @@ kernel void minimum_walk(MAP2_ARGS, WALK_ARGS) MAP2_WALK(isnan(p) || p <= q ? p 
 
 /*
  * Gradients of binary maps, before the sum over stretched dimensions: t = gy * (d expression / d side),
- * written, not added; for shapes that are equal t is the gradient itself and `add` is 1.
+ * written, not added; for shapes that are equal t is the gradient itself, and is added to where `add` is 1.
  */
 #define MAP2_BWD(expression)                                                                       \
   {                                                                                                \

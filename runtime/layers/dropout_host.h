@@ -19,7 +19,11 @@ typedef struct lac_dropout_plan {
   uint32_t add; /* 1: add to y */
 } lac_dropout_plan;
 
-/** Enqueue y = or += dropout of x, both contiguous. */
+/**
+ * y = or += dropout of x, both contiguous. Needs lac_dropout_on_host().
+ *
+ * @return LAC_OK; LAC_ENOMEM; LAC_EDEVICE
+ */
 lac_status lac_dropout_host(lac_tensor *y, const lac_tensor *x, const lac_dropout_plan *plan);
 
 #endif

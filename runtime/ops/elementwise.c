@@ -19,7 +19,8 @@ typedef struct map1_op {
 static lac_status map1_backward(const lac_node *node) {
   const map1_op *op = node->op;
   lac_tensor *x = node->in[0], *gx;
-  LAC_TRY(lac_tensor_borrow_grad(&gx, x));
+  bool fresh;
+  LAC_TRY(lac_tensor_borrow_fresh_grad(&gx, &fresh, x));
   lac_launch run = lac_launch_new(lac_tensor_device(x), "elementwise", op->bwd);
   lac_arg_tensor(&run, gx);
   lac_arg_tensor(&run, lac_tensor_grad(node->out[0]));
@@ -27,6 +28,7 @@ static lac_status map1_backward(const lac_node *node) {
   lac_arg_u64(&run, lac_tensor_numel(x));
   lac_arg_f32(&run, node->attr[0]);
   lac_arg_f32(&run, node->attr[1]);
+  lac_arg_u32(&run, !fresh);
   lac_launch_items(&run, lac_tensor_numel(x));
   return lac_launch_run(&run);
 }
@@ -196,7 +198,7 @@ static lac_status unstretch(lac_tensor *gside, lac_tensor *t, const walk *plan, 
   return lac_launch_run(&run);
 }
 
-/* t = gy * (d f / d side), or t += where t is the side's gradient itself */
+/* t = gy * (d f / d side), or t += where add says so */
 static lac_status launch_map2_bwd(lac_tensor *t, const lac_node *node, const walk *plan, int s,
                                   bool add) {
   const map2_op *op = node->op;
@@ -215,8 +217,12 @@ static lac_status launch_map2_bwd(lac_tensor *t, const lac_node *node, const wal
 
 static lac_status map2_side_backward(const lac_node *node, const walk *plan, int s) {
   lac_tensor *side = node->in[s], *gside, *t;
+  if (!plan->stretched[s]) {
+    bool fresh;
+    LAC_TRY(lac_tensor_borrow_fresh_grad(&gside, &fresh, side));
+    return launch_map2_bwd(gside, node, plan, s, !fresh);
+  }
   LAC_TRY(lac_tensor_borrow_grad(&gside, side));
-  if (!plan->stretched[s]) return launch_map2_bwd(gside, node, plan, s, true);
   LAC_TRY(lac_tensor_new(&t, lac_tensor_device(side), LAC_F32, lac_tensor_shape(node->out[0])));
   lac_status status = launch_map2_bwd(t, node, plan, s, false);
   if (status == LAC_OK) status = unstretch(gside, t, plan, s);
