@@ -5,9 +5,11 @@
  */
 
 inline float nearby(const global float *row, uint c, uint before, uint after, uint channels) {
-  const uint first = c < before ? 0 : c - before, last = min(c + after, channels - 1);
   float sum = 0.0f;
-  for (uint i = first; i <= last; i++) sum += row[i] * row[i];
+  for (uint tap = 0; tap <= before + after; tap++) {
+    const uint i = c + tap - before; // below 0 wraps around to beyond the channels
+    if (i < channels) sum += row[i] * row[i];
+  }
   return sum;
 }
 
@@ -31,9 +33,11 @@ kernel void response_norm_bwd(global float *gx, ulong gx0, const global float *g
   if (c >= channels) return;
   const ulong row = get_global_id(1) * channels;
   const global float *g = gy + gy0 + row, *b = base + base0 + row, *in = x + x0 + row;
-  const uint first = c < after ? 0 : c - after, last = min(c + before, channels - 1);
   float sum = 0.0f;
-  for (uint i = first; i <= last; i++) sum += g[i] * in[i] * pow(b[i], -beta - 1.0f);
+  for (uint tap = 0; tap <= before + after; tap++) {
+    const uint i = c + tap - after;
+    if (i < channels) sum += g[i] * in[i] * pow(b[i], -beta - 1.0f);
+  }
   const float part = g[c] * pow(b[c], -beta) - 2.0f * slope * beta * in[c] * sum;
   gx[gx0 + row + c] = add ? gx[gx0 + row + c] + part : part;
 }
