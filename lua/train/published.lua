@@ -110,7 +110,7 @@ local function read_parts(path)
     for _, name in ipairs(WANTED) do files[name] = source.read(name) end
     return tensors, {path = path, read = function(name) return files[name] end}
   end
-  if magic:sub(1, 4) == "\x89HDF" then return read_hdf5(path) end
+  if magic:sub(1, 4) == "\x89HDF" or magic == "lacuna ch" then return read_hdf5(path) end -- ours have a checksum first
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
   return (lac.pth.read(path))
 end
