@@ -222,7 +222,8 @@ local function compete(args)
     who.busy_median = spread(who.busy)
   end
   if args[1] == "encoder" then
-    print(("encoder %s, %s; %d turns"):format(args.model, args.train and "forward and backward" or "forward", args.turns))
+    print(("encoder %s, %s; %d turns"):format(args.model, args.train and "forward and backward" or "forward",
+      args.turns))
   else
     print(("%s %s, %s; prune %s%s; %d turns"):format(args[1], args.model, args.preset, args.prune,
       args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))

@@ -76,7 +76,8 @@ local NORM = {["BatchNorm/gamma"] = "weight", ["BatchNorm/beta"] = "bias", ["Bat
               ["BatchNorm/moving_variance"] = "running_var"}
 
 -- What training leaves beside the variables.
-local LEFT = {"/Adam$", "/Adam_1$", "/RMSProp$", "/RMSProp_1$", "/Momentum$", "/ExponentialMovingAverage$", "/AuxLogits/"}
+local LEFT = {"/Adam$", "/Adam_1$", "/RMSProp$", "/RMSProp_1$", "/Momentum$", "/ExponentialMovingAverage$",
+              "/AuxLogits/"}
 
 local function is_left(name)
   for _, pattern in ipairs(LEFT) do

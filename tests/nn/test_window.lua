@@ -9,7 +9,8 @@ local same_padding = require "nn.same_padding"
 local T = {}
 
 local function padding(n, size, stride, dilation)
-  local p = same_padding(n, n, {size = {size, size}, stride = {stride, stride}, dilation = {dilation or 1, dilation or 1}})
+  local step = dilation or 1
+  local p = same_padding(n, n, {size = {size, size}, stride = {stride, stride}, dilation = {step, step}})
   return {p[1], p[2]}
 end
 
