@@ -32,6 +32,8 @@
 #include "layers/layer_norm.h"
 #include "layers/pooling.h"
 #include "layers/recurrent.h"
+#include "layers/resize.h"
+#include "layers/response_norm.h"
 #include "layers/segments.h"
 #include "layers/trigonometric.h"
 #include "layers/window.h"

@@ -4,6 +4,8 @@
 #include "layers/batch_norm.h"
 #include "layers/convolution.h"
 #include "layers/pooling.h"
+#include "layers/resize.h"
+#include "layers/response_norm.h"
 
 #include <string.h>
 
@@ -27,7 +29,7 @@ static uint32_t check_number(lua_State *L, int index, const char *op, const char
   int is_integer;
   const lua_Integer n = lua_tointegerx(L, index, &is_integer);
   if (!is_integer || n < 0 || n > INT32_MAX)
-    luaL_error(L, "%s: %s must be a whole number >= 0 or a table of them, got %s", op, name,
+    luaL_error(L, "%s: %s must be a whole number >= 0, got %s", op, name,
                luaL_tolstring(L, index, NULL));
   return (uint32_t)n;
 }
@@ -172,11 +174,48 @@ static int l_batch_norm(lua_State *L) {
   return bind_result(L, lac_batch_norm(y, &args));
 }
 
+/* y = lac.resize(x, {height =, width =, grid = "half_pixel" | "legacy" | "corners"}) */
+static int l_resize(lua_State *L) {
+  static const char *const known[] = {"height", "width", "grid", NULL};
+  static const char *const grids[] = {"half_pixel", "legacy", "corners", NULL};
+  uint32_t sides[2];
+  lua_settop(L, 2);
+  check_options(L, 2, "resize", known);
+  for (int d = 0; d < 2; d++) {
+    lua_getfield(L, 2, known[d]);
+    sides[d] = check_number(L, -1, "resize", known[d]);
+    lua_pop(L, 1);
+  }
+  lua_getfield(L, 2, "grid");
+  const lac_resize_grid grid = (lac_resize_grid)luaL_checkoption(L, 3, grids[0], grids);
+  lac_tensor *x = bind_check_tensor(L, 1);
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_resize(y, x, sides[0], sides[1], grid));
+}
+
+/* y = lac.local_response_norm(x [, {size = 5, alpha = 1e-4, beta = 0.75, k = 1}]) */
+static int l_local_response_norm(lua_State *L) {
+  static const char *const known[] = {"size", "alpha", "beta", "k", NULL};
+  static const char op[] = "local_response_norm";
+  lua_settop(L, 2);
+  check_options(L, 2, op, known);
+  lua_getfield(L, 2, "size");
+  const lac_response_norm_args args = {.size = lua_isnil(L, 3) ? 5 : check_number(L, 3, op, "size"),
+                                       .alpha = read_float(L, 2, op, "alpha", 1e-4f),
+                                       .beta = read_float(L, 2, op, "beta", 0.75f),
+                                       .k = read_float(L, 2, op, "k", 1),
+                                       .x = bind_check_tensor(L, 1)};
+  lac_tensor **y = bind_push_tensor(L);
+  return bind_result(L, lac_response_norm(y, &args));
+}
+
 void bind_open_maps(lua_State *L) {
   static const luaL_Reg functions[] = {{"conv2d", l_conv2d},
                                        {"max_pool", l_max_pool},
                                        {"average_pool", l_average_pool},
                                        {"batch_norm", l_batch_norm},
+                                       {"resize", l_resize},
+                                       {"local_response_norm", l_local_response_norm},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

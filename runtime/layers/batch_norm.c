@@ -1,6 +1,6 @@
 /* Forward keeps two numbers per column. Sums over rows are sums of parts of EACH rows, in a fixed
  * order. */
-#include "layers/batch_norm.h"
+#include "layers/batch_norm_host.h"
 
 #include "ops/elementwise.h"
 #include "ops/op.h"
@@ -92,8 +92,23 @@ static lac_status bwd_x(const lac_node *node, lac_tensor *sums, const sizes *s) 
   return lac_launch_run(&run);
 }
 
+static lac_status bwd_on_host(const lac_node *node) {
+  lac_bn_tensors t = {.y = node->out[0],
+                      .kept = node->saved[KEPT],
+                      .x = node->in[X],
+                      .gain = node->in[GAIN],
+                      .gy = lac_tensor_grad(node->out[0])};
+  bool fresh = false;
+  if (wants(node, X)) LAC_TRY(lac_tensor_borrow_fresh_grad(&t.gx, &fresh, t.x));
+  if (wants(node, GAIN)) LAC_TRY(lac_tensor_borrow_grad(&t.ggain, t.gain));
+  if (wants(node, OFFSET)) LAC_TRY(lac_tensor_borrow_grad(&t.goffset, node->in[OFFSET]));
+  return lac_batch_norm_host_backward(&t, node->count[TRAINING],
+                                      (lac_activation)node->count[ACTIVATION], fresh);
+}
+
 static lac_status batch_norm_backward(const lac_node *node) {
   const sizes s = measure(node->in[X]);
+  if (lac_batch_norm_on_host(lac_tensor_device(node->in[X]))) return bwd_on_host(node);
   lac_tensor *sums;
   lac_status status = LAC_OK;
   LAC_TRY(new_columns(&sums, lac_tensor_device(node->in[X]), 1, &s));
@@ -146,6 +161,16 @@ static lac_status keep_measured(lac_tensor *kept, lac_tensor *x, const lac_batch
 static lac_status run_forward(lac_tensor *y, lac_tensor *kept, lac_tensor *const in[INPUTS],
                               const lac_batch_norm_args *a) {
   const sizes s = measure(y);
+  if (lac_batch_norm_on_host(lac_tensor_device(y))) {
+    const lac_bn_tensors t = {.y = y,
+                              .kept = kept,
+                              .x = in[X],
+                              .gain = in[GAIN],
+                              .offset = in[OFFSET],
+                              .mean = a->mean,
+                              .variance = a->variance};
+    return lac_batch_norm_host_forward(&t, a);
+  }
   LAC_TRY(a->training ? keep_measured(kept, in[X], a, &s) : keep_given(kept, a, &s));
   lac_launch run = lac_launch_new(lac_tensor_device(y), "batch_norm", "bn_fwd");
   lac_arg_tensor(&run, y);

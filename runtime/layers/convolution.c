@@ -7,6 +7,7 @@
 
 #include "core/memory.h"
 #include "gemm/gemm.h"
+#include "layers/convolution_host.h"
 #include "layers/depthwise.h"
 #include "ops/elementwise.h"
 #include "ops/linear.h"
@@ -234,12 +235,18 @@ static lac_status convolution_backward(const lac_node *node) {
     LAC_TRY(lac_add_column_sums(gbias, t.gy));
   }
   if (lac_tensor_requires_grad(t.w)) LAC_TRY(lac_tensor_borrow_grad(&t.gw, t.w));
-  if (lac_conv_is_depthwise(plan)) {
-    if (lac_tensor_requires_grad(t.x)) LAC_TRY(lac_tensor_borrow_fresh_grad(&t.gx, &fresh, t.x));
-    return lac_depthwise_backward(&t, plan, fresh);
-  }
-  if (lac_tensor_requires_grad(t.x)) LAC_TRY(lac_tensor_borrow_grad(&t.gx, t.x));
-  return patches_backward(&t, plan);
+  const bool alone = lac_conv_is_depthwise(plan);
+  const bool on_host = lac_convolution_on_host(lac_tensor_device(t.x));
+  if (!lac_tensor_requires_grad(t.x))
+    t.gx = NULL;
+  else if (alone || on_host)
+    LAC_TRY(lac_tensor_borrow_fresh_grad(&t.gx, &fresh, t.x));
+  else
+    LAC_TRY(lac_tensor_borrow_grad(&t.gx, t.x));
+  if (alone) return lac_depthwise_backward(&t, plan, fresh);
+  if (!on_host) return patches_backward(&t, plan);
+  if (t.gx) LAC_TRY(lac_convolution_host_backward(&t, plan, fresh));
+  return t.gw ? lac_convolution_host_weights(&t, plan) : LAC_OK;
 }
 
 static lac_status convolve_contiguous(lac_tensor **out, lac_tensor *const in[INPUTS],
@@ -258,8 +265,12 @@ static lac_status convolve_contiguous(lac_tensor **out, lac_tensor *const in[INP
   const lac_conv_tensors t = {.y = y, .x = in[X], .w = in[WEIGHT], .bias = in[BIAS]};
   const lac_node node = {convolution_backward, .in = {in[X], in[WEIGHT], in[BIAS]}, .out = {y},
                          .extra = {kept, free}};
-  status =
-      lac_conv_is_depthwise(plan) ? lac_depthwise_forward(&t, plan) : patches_forward(&t, plan);
+  if (lac_conv_is_depthwise(plan))
+    status = lac_depthwise_forward(&t, plan);
+  else if (lac_convolution_on_host(lac_tensor_device(y)))
+    status = lac_convolution_host_forward(&t, plan);
+  else
+    status = patches_forward(&t, plan);
   return lac_op_finish(out, y, status, &node);
 }
 

@@ -2,6 +2,8 @@
  * cl/convolution.cl. */
 #include "layers/depthwise.h"
 
+#include "layers/depthwise_host.h"
+
 enum { PARTS = 64 }; // of a sum over positions
 
 /* w2 [taps, out] = w [out, taps] */
@@ -43,6 +45,8 @@ static lac_status run_forward(const lac_conv_tensors *t, lac_tensor *w2,
 
 lac_status lac_depthwise_forward(const lac_conv_tensors *t, const lac_conv_plan *plan) {
   lac_tensor *w2;
+  if (lac_depthwise_on_host(lac_tensor_device(t->y), plan))
+    return lac_depthwise_host_forward(t, plan);
   LAC_TRY(order_weights(&w2, t, plan));
   const lac_status status = run_forward(t, w2, plan);
   lac_tensor_release(w2);
@@ -101,6 +105,8 @@ static lac_status bwd_w(const lac_conv_tensors *t, const lac_conv_plan *plan) {
 
 lac_status lac_depthwise_backward(const lac_conv_tensors *t, const lac_conv_plan *plan,
                                   bool fresh) {
-  if (t->gx) LAC_TRY(bwd_x(t, plan, fresh));
-  return t->gw ? bwd_w(t, plan) : LAC_OK;
+  const bool on_host = lac_depthwise_on_host(lac_tensor_device(t->gy), plan);
+  if (t->gx) LAC_TRY(on_host ? lac_depthwise_host_backward(t, plan, fresh) : bwd_x(t, plan, fresh));
+  if (!t->gw) return LAC_OK;
+  return on_host ? lac_depthwise_host_weights(t, plan) : bwd_w(t, plan);
 }

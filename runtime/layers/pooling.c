@@ -1,7 +1,9 @@
-/* The largest cell's place is kept for backward; means need nothing but sizes. */
+/* The largest cell's place is kept for backward, but not on the host, which looks again; means need
+ * nothing but sizes. */
 #include "layers/pooling.h"
 
 #include "core/memory.h"
+#include "layers/pooling_host.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
@@ -31,7 +33,16 @@ static lac_status bwd(const lac_node *node, const char *kernel) {
   return lac_launch_run(&run);
 }
 
+static lac_status bwd_on_host(const lac_node *node) {
+  const pool_plan *plan = node->extra.object;
+  lac_tensor *x = node->in[0], *y = node->out[0], *gx;
+  bool fresh;
+  LAC_TRY(lac_tensor_borrow_fresh_grad(&gx, &fresh, x));
+  return lac_max_pool_host_backward(gx, lac_tensor_grad(y), y, x, &plan->slide, fresh);
+}
+
 static lac_status max_pool_backward(const lac_node *node) {
+  if (!node->saved[0]) return bwd_on_host(node);
   return bwd(node, "max_pool_bwd");
 }
 
@@ -66,7 +77,10 @@ static lac_status pool_contiguous(lac_tensor **out, lac_tensor *x, const pool_pl
     free(kept);
     return status;
   }
-  status = fwd(y, largest ? &at : NULL, x, plan);
+  if (largest && lac_pooling_on_host(lac_tensor_device(x)))
+    status = lac_max_pool_host_forward(y, x, s);
+  else
+    status = fwd(y, largest ? &at : NULL, x, plan);
   const lac_node node = {largest ? max_pool_backward : average_pool_backward, .in = {x}, .out = {y},
                          .saved = {at}, .extra = {kept, free}};
   status = lac_op_finish(out, y, status, &node);

@@ -73,6 +73,30 @@ bool lac_slide_is_pixel(const lac_slide *slide) {
   return is;
 }
 
+/* The numbers i < count with 0 <= start + i * step < size: how many, the first, and its place. */
+static uint32_t find_inside(int64_t start, int64_t step, int64_t size, int64_t count,
+                            uint32_t *first, uint32_t *from) {
+  const int64_t low = start < 0 ? (-start + step - 1) / step : 0;
+  const int64_t stop = start < size ? (size - start + step - 1) / step : 0;
+  const int64_t end = stop < count ? stop : count;
+  *first = low < end ? (uint32_t)low : 0;
+  *from = low < end ? (uint32_t)(start + low * step) : 0;
+  return low < end ? (uint32_t)(end - low) : 0;
+}
+
+uint32_t lac_slide_taps(const lac_slide *s, int d, uint32_t position, uint32_t *first,
+                        uint32_t *from) {
+  const lac_window *w = &s->window;
+  return find_inside((int64_t)position * w->stride[d] - w->before[d], w->dilation[d], s->in[d],
+                     w->size[d], first, from);
+}
+
+uint32_t lac_slide_seen(const lac_slide *s, int d, uint32_t tap, uint32_t *first, uint32_t *from) {
+  const lac_window *w = &s->window;
+  return find_inside((int64_t)tap * w->dilation[d] - w->before[d], w->stride[d], s->in[d],
+                     s->out[d], first, from);
+}
+
 void lac_arg_slide(lac_launch *run, const lac_slide *slide) {
   const lac_window *w = &slide->window;
   const uint32_t *const pairs[] = {slide->in,   slide->out, w->size, w->stride,

@@ -40,6 +40,20 @@ uint64_t lac_slide_positions(const lac_slide *slide);
 /** Whether each position sees just the pixel of its own number: 1 x 1, no stride, no padding. */
 bool lac_slide_is_pixel(const lac_slide *slide);
 
+/**
+ * The taps of side d that lie inside the maps, seen from a position.
+ *
+ * @param[out] first  the first of them; 0 where there are none
+ * @param[out] from   the row or column of the maps at which it lies; 0 where there are none
+ * @return how many there are
+ */
+uint32_t lac_slide_taps(const lac_slide *slide, int d, uint32_t position, uint32_t *first,
+                        uint32_t *from);
+
+/** The positions of side d from which a tap lies inside the maps, likewise. */
+uint32_t lac_slide_seen(const lac_slide *slide, int d, uint32_t tap, uint32_t *first,
+                        uint32_t *from);
+
 /** SLIDE_ARGS of cl/prelude.cl. */
 void lac_arg_slide(lac_launch *run, const lac_slide *slide);
 

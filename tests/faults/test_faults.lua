@@ -47,6 +47,20 @@ local function attend()
   tape:backward(y:gelu():sum())
 end
 
+-- One step of a small network of maps.
+local function look()
+  local g = lac.rng(1)
+  local w <close> = g:normal {6, 2, 3, 3}
+  w:requires_grad(true)
+  local tape <close> = lac.tape()
+  local y = lac.conv2d(g:normal {2, 6, 5, 4}, w, lac.zeros {6}, {groups = 2, padding = 1})
+  y = lac.batch_norm(y, {mean = lac.zeros {6}, variance = lac.zeros {6}, gain = lac.zeros {6}, training = true})
+  y = lac.max_pool(y, {size = 3, stride = 2, padding = 1}) + lac.average_pool(y, {size = 2, ceil = true})
+  y = lac.conv2d(y, g:normal({6, 1, 2, 2}):requires_grad(true), nil, {groups = 6})
+  y = lac.conv2d(y, g:normal {3, 6, 1, 1})
+  tape:backward(lac.resize(lac.local_response_norm(y), {height = 4, width = 3}):sum())
+end
+
 local function close_all(list)
   for _, x in ipairs(list) do x:close() end
 end
@@ -86,6 +100,11 @@ end
 function T.attention_survives_every_failing_allocation()
   attend()
   survive(attend, 20)
+end
+
+function T.maps_survive_every_failing_allocation()
+  look()
+  survive(look, 30)
 end
 
 function T.a_fresh_device_survives_every_failing_allocation()

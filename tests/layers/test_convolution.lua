@@ -114,7 +114,7 @@ function T.results_agree_with_plain_loops()
     local scope <close> = lac.scope()
     local x, w, bias = wave(case[2], i), wave(case[3], 2 * i), wave({case[3][1]}, 5)
     local y = lac.conv2d(lac.tensor(x), lac.tensor(w), i % 2 == 0 and lac.tensor(bias) or nil, case[4])
-    local good, message = pcall(check.close, y, reference(x, w, i % 2 == 0 and bias, case[4]), 2e-5)
+    local good, message = pcall(check.close, y, reference(x, w, i % 2 == 0 and bias, case[4]), 2e-5, 1e-6)
     check.yes(good, case[1] .. ": " .. tostring(message))
   end
 end
@@ -175,12 +175,13 @@ function T.only_wanted_gradients_are_made()
   end
 end
 
-function T.many_positions_are_taken_in_pieces_and_twice_the_same()
+function T.many_positions_are_shared_out_and_twice_the_same()
   local scope <close> = lac.scope()
   local g = lac.rng(3)
   for _, o in ipairs {{padding = 2}, {padding = 1, stride = 2}, {padding = 1, groups = 3}} do
     local groups = o.groups or 1
-    local x, w = g:normal {3, 40, 41, 6}, g:normal {9, 6 // groups, 5, 3}
+    local side = check.settings.mode == "oclgrind" and 8 or 40 -- the simulator takes minutes for more
+    local x, w = g:normal {3, side, side + 1, 6}, g:normal {9, 6 // groups, 5, 3}
     local grads = {}
     for run = 1, 2 do
       x:requires_grad(true)
@@ -233,7 +234,7 @@ function T.what_does_not_fit_is_refused()
   check.fails("conv2d: stride must be from 1 to 2%^31 %- 1, got 0", lac.conv2d, x, w, nil, {stride = 0})
   check.fails("conv2d: dilation must be from 1", lac.conv2d, x, w, nil, {dilation = {1, 0}})
   check.fails("conv2d: size must be from 1", lac.conv2d, x, lac.zeros {8, 6, 0, 3})
-  check.fails("conv2d: padding must be a whole number >= 0 or a table of them, got %-1", lac.conv2d, x, w, nil,
+  check.fails("conv2d: padding must be a whole number >= 0, got %-1", lac.conv2d, x, w, nil,
               {padding = -1})
   check.fails("conv2d: padding must be a number or a table of 2 or 4, got 3", lac.conv2d, x, w, nil,
               {padding = {1, 2, 3}})

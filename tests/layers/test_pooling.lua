@@ -28,10 +28,21 @@ local function extent(size, before, after, window, step, stride, ceil)
   return n
 end
 
-local function reference(x, o, mean)
+-- The result, and what a gradient gy of it gives to x.
+local function reference(x, o, mean, gy)
   local k, d, p = pair(o.size), pair(o.dilation or 1), sides(o.padding)
   local s, y = pair(o.stride or o.size), {}
-  local h, w = #x[1], #x[1][1]
+  local h, w, gx = #x[1], #x[1][1], {}
+  for n, map in ipairs(gy and x or {}) do
+    gx[n] = {}
+    for i = 1, h do
+      gx[n][i] = {}
+      for j = 1, w do
+        gx[n][i][j] = {}
+        for c = 1, #map[1][1] do gx[n][i][j][c] = 0 end
+      end
+    end
+  end
   for n, map in ipairs(x) do
     y[n] = {}
     for i = 1, extent(h, p[1], p[2], k[1], d[1], s[1], o.ceil) do
@@ -39,24 +50,30 @@ local function reference(x, o, mean)
       for j = 1, extent(w, p[3], p[4], k[2], d[2], s[2], o.ceil) do
         y[n][i][j] = {}
         for c = 1, #map[1][1] do
-          local most, sum, inside, padded = -math.huge, 0, 0, 0
+          local most, sum, padded, seen, best = -math.huge, 0, 0, {}, nil
           for a = 0, k[1] - 1 do
             for b = 0, k[2] - 1 do
               local r, q = (i - 1) * s[1] + a * d[1] - p[1], (j - 1) * s[2] + b * d[2] - p[3]
               if r < h + p[2] and q < w + p[4] then padded = padded + 1 end
               if r >= 0 and r < h and q >= 0 and q < w then
                 local v = map[r + 1][q + 1][c]
-                most, sum, inside = math.max(most, v), sum + v, inside + 1
+                seen[#seen + 1] = {r + 1, q + 1}
+                if v > most then most, best = v, seen[#seen] end
+                sum = sum + v
               end
             end
           end
-          local count = o.count_padding == false and inside or padded
+          local count = o.count_padding == false and #seen or padded
           y[n][i][j][c] = not mean and most or count > 0 and sum / count or 0
+          for _, at in ipairs(gy and (mean and seen or {best}) or {}) do
+            local g = gx[n][at[1]][at[2]]
+            g[c] = g[c] + gy[n][i][j][c] / (mean and count or 1)
+          end
         end
       end
     end
   end
-  return y
+  return y, gx
 end
 
 local cases = {
@@ -104,17 +121,42 @@ function T.results_agree_with_plain_loops()
   end
 end
 
-function T.gradients_match_finite_differences()
+local function gradient(pool, x, o, gy)
+  local scope <close> = lac.scope()
+  local t = lac.tensor(x)
+  t:requires_grad(true)
+  local tape <close> = lac.tape()
+  local y = pool(t, o)
+  tape:backward((y * lac.tensor(gy)):sum())
+  return t:grad():totable()
+end
+
+function T.gradients_agree_with_plain_loops()
   for i, case in ipairs(cases) do
-    local x, o = steps(case[1]), case[2]
+    local x = steps(case[1])
+    local gy = steps((function()
+      local scope <close> = lac.scope()
+      return lac.max_pool(lac.tensor(x), case[2]):shape()
+    end)())
     local good, message = pcall(function()
-      check.grad(function(t) return lac.max_pool(t, o) + lac.max_pool(t, o):scale(2) end, {x}, {step = 0.03})
-      check.grad(function(t) return lac.average_pool(t, o) end, {x}, {step = 1})
-      local own = {count_padding = false}
-      for k, v in pairs(o) do own[k] = v end
-      check.grad(function(t) return lac.average_pool(t, own) + lac.average_pool(t, own) end, {x}, {step = 1})
+      local _, largest = reference(x, case[2], false, gy)
+      check.close(gradient(lac.max_pool, x, case[2], gy), largest, 1e-5)
+      for _, count_padding in ipairs {true, false} do
+        case[2].count_padding = count_padding
+        local _, mean = reference(x, case[2], true, gy)
+        check.close(gradient(lac.average_pool, x, case[2], gy), mean, 1e-5)
+      end
     end)
+    case[2].count_padding = nil
     check.yes(good, "case " .. i .. ": " .. tostring(message))
+  end
+end
+
+function T.gradients_match_finite_differences()
+  for _, i in ipairs {1, 5, 8} do
+    local x, o = steps(cases[i][1]), cases[i][2]
+    check.grad(function(t) return lac.max_pool(t, o) + lac.max_pool(t, o):scale(2) end, {x}, {step = 0.03})
+    check.grad(function(t) return lac.average_pool(t, o) + lac.average_pool(t, o) end, {x}, {step = 1}) -- linear
   end
 end
 
