@@ -12,11 +12,16 @@ local workload = require "cli.workload"
 
 local MIB = 1024 * 1024
 
+-- All that --model may name.
+local MODELS = table.move(workload.ENCODERS, 1, #workload.ENCODERS, #workload.NAMES + 1,
+  table.move(workload.NAMES, 1, #workload.NAMES, 1, {}))
+
 local bench = {
-  summary = "time a training step, decoding, or one choice of weights to prune",
-  usage = "lacuna bench step|decode|prune [OPTION...]",
+  summary = "time a training step, decoding, an encoder of pictures, or one choice of weights to prune",
+  usage = "lacuna bench step|decode|encoder|prune [OPTION...]",
   options = {
-    {name = "model", value = "NAME", choices = workload.NAMES, default = "updown", help = "network"},
+    {name = "model", value = "NAME", choices = MODELS, help = "network (updown; of encoders googlenet)"},
+    {name = "train", help = "encoder: forward and backward in training mode, not forward alone"},
     {name = "preset", value = "NAME", choices = workload.PRESETS, default = "paper", help = "sizes"},
     {name = "prune", value = "METHOD", choices = {"none", "supermask"}, default = "none", help = "none or supermask"},
     {name = "draw", value = "WHEN", choices = {"step", "forward"}, default = "step",
@@ -24,22 +29,24 @@ local bench = {
     {name = "turns", value = "N", type = "integer", min = 1, default = 7, help = "times measured, after warm-up"},
     {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "turns before"},
     {name = "dense", help = "in turns with the dense step"},
-    {name = "peer", value = "PYTHON", help = "in turns with tests/bench/MODEL_step.py under this interpreter"},
+    {name = "peer", value = "PYTHON",
+      help = "in turns with tests/bench/MODEL_step.py, or encoder_step.py, under this interpreter"},
     {name = "peer-env", value = "WORDS", default = "", help = "its environment, NAME=VALUE ..."},
     {name = "peer-options", value = "WORDS", default = "", help = "more options for that script"},
     {name = "profile", help = "print where one more turn spends its time"},
     {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
   },
-  arguments = {name = "step, decode or prune", min = 1, max = 1},
+  arguments = {name = "step, decode, encoder or prune", min = 1, max = 1},
   details = "A step is forward, cross-entropy, backward, the model's usual Adam and limit of gradients. decode makes\n"
-    .. "greedy captions of " .. workload.DECODED .. " images, from their region features on. prune scores all weights\n"
-    .. "of the network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the turns in\n"
-    .. "seconds, the time that all threads were busy, and peaks of memory.",
+    .. "greedy captions of " .. workload.DECODED .. " images, from their region features on. encoder gives the\n"
+    .. "classes of " .. workload.PICTURES .. " pictures of 224x224. prune scores all weights of the\n"
+    .. "network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the turns in seconds,\n"
+    .. "the time that all threads were busy, and peaks of memory.",
 }
 
 -- This process -----------------------------------------------------------------------------------------
 
-local WORK = {step = workload.training, decode = workload.decoding}
+local WORK = {step = workload.training, decode = workload.decoding, encoder = workload.encoding}
 
 local function timed(step)
   local start, busy = native.clock(), os.clock()
@@ -130,19 +137,27 @@ local function peer_sizes(args)
   return table.concat(words, " ")
 end
 
+-- Words of the command line that tell a peer what to do.
+local function peer_words(args)
+  if args[1] == "encoder" then
+    return ("--model %s --images %d %s"):format(args.model, workload.PICTURES, args.train and "--train" or "")
+  end
+  if args[1] == "decode" and args.model == "updown" then options.wrong("the peer of updown does not decode") end
+  local masks = args.prune == "supermask" and args.draw or "none"
+  return ("--masks %s %s %s"):format(masks, peer_sizes(args),
+    args[1] == "decode" and "--decode " .. workload.DECODED or "")
+end
+
 local function start_peer(args)
-  local name = args.model .. "_step.py"
+  local name = (args[1] == "encoder" and "encoder" or args.model) .. "_step.py"
   local file = io.open(PEERS .. name)
   if not file then
     error(("bench: --peer needs tests/bench/%s; there are peers of ort and updown, in the source tree only, so run "
       .. "bench from a build tree"):format(name), 0)
   end
   file:close()
-  local masks = args.prune == "supermask" and args.draw or "none"
   local words = {"env", args.peer_env, quoted(args.peer), quoted(PEERS .. name), "--warmup", args.warm,
-                 "--masks", masks, peer_sizes(args), args.peer_options}
-  if args[1] == "decode" and args.model == "updown" then options.wrong("the peer of updown does not decode") end
-  if args[1] == "decode" then table.insert(words, "--decode " .. workload.DECODED) end
+                 peer_words(args), args.peer_options}
   return start("peer", table.concat(words, " "))
 end
 
@@ -206,8 +221,13 @@ local function compete(args)
     who.median, who.low, who.high = spread(who.times)
     who.busy_median = spread(who.busy)
   end
-  print(("%s %s, %s; prune %s%s; %d turns"):format(args[1], args.model, args.preset, args.prune,
-    args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))
+  if args[1] == "encoder" then
+    print(("encoder %s, %s; %d turns"):format(args.model, args.train and "forward and backward" or "forward",
+      args.turns))
+  else
+    print(("%s %s, %s; prune %s%s; %d turns"):format(args[1], args.model, args.preset, args.prune,
+      args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))
+  end
   print_times(ours, ("%s, %.0f MiB of them tensors"):format(mib(peak_resident()),
     lac.device.memory().peak_bytes / MIB))
   for i = 2, #all do print_times(all[i], mib(all[i].finish())) end
@@ -259,11 +279,26 @@ local function take_part(args)
   return compete(args)
 end
 
-local BENCHES = {step = take_part, decode = take_part, prune = time_pruning}
+local BENCHES = {step = take_part, decode = take_part, encoder = take_part, prune = time_pruning}
+
+-- The network that is meant, which must be of the kind that is timed.
+local function check_model(args)
+  local names = args[1] == "encoder" and workload.ENCODERS or workload.NAMES
+  args.model = args.model or (args[1] == "encoder" and "googlenet" or "updown")
+  for _, name in ipairs(names) do
+    if name == args.model then return end
+  end
+  options.wrong('bench %s times no "%s"; it times %s', args[1], args.model, table.concat(names, ", "))
+end
 
 function bench.run(args)
   local run = BENCHES[args[1]]
-  if not run then options.wrong('there is no bench "%s"; there are decode, prune and step', args[1]) end
+  if not run then options.wrong('there is no bench "%s"; there are decode, encoder, prune and step', args[1]) end
+  check_model(args)
+  if args[1] == "encoder" and (args.dense or args.prune ~= "none") then
+    options.wrong("bench encoder prunes nothing: leave --prune and --dense out")
+  end
+  if args.train and args[1] ~= "encoder" then options.wrong("--train belongs to bench encoder") end
   run(args)
 end
 

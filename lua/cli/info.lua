@@ -28,9 +28,9 @@ local info = {
     .. "MODEL: per tensor the non-zeros, the bytes now, and what lacuna export would make of it: dense float32 and\n"
     .. "float16, packed float32, float16 and int8, and the published COO format (20 bytes per non-zero). Sparsity is\n"
     .. "the share of zeros among the weights that pruning may touch; biases (no sparsity shown) are not, nor what is\n"
-    .. "not trained but measured, such as the means of a normalisation. ~ is an estimate from the first rows of a large\n"
-    .. "dense tensor, - a form that cannot hold the values. MACs are the multiply-accumulates for an image with one\n"
-    .. "caption: all, and those with weights that are not 0.\n"
+    .. "not trained but measured, such as the means of a normalisation. ~ is an estimate from the first rows of a\n"
+    .. "large dense tensor, - a form that cannot hold the values. MACs are the multiply-accumulates for an image with\n"
+    .. "one caption: all, and those with weights that are not 0.\n"
     .. "RUN: a run's folder: how far it is, and the same of its best model, or the last.\n"
     .. "A file named devices is ./devices.",
 }

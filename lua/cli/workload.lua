@@ -52,8 +52,14 @@ local KINDS = {
 --- Names of networks.
 workload.NAMES = {"ort", "softattention", "updown"}
 
+--- Names of encoders of pictures.
+workload.ENCODERS = {"googlenet", "mobilenet_v1", "mobilenet_v2"}
+
 --- Names of sizes of them.
 workload.PRESETS = {"paper", "small"}
+
+--- Pictures that an encoder sees at once.
+workload.PICTURES = 8
 
 --- Images that are decoded at once.
 workload.DECODED = 50
@@ -119,6 +125,31 @@ function workload.training(args)
     tape:backward(loss)
     optimiser:step(kind.rate)
     if method then method:update(model) end
+    model:zero_grad()
+    return loss:item()
+  end
+end
+
+--- The classes of pictures of 224x224, from numbers from 0 to 1 on; with `train`, in training mode and with the
+-- gradients of all parameters.
+-- @tparam table args model, train
+-- @treturn function
+function workload.encoding(args)
+  local model = checkpoint.encoder({name = args.model, classes = 1000, norm = "training"}, "bench")
+  model:initialise(lac.rng(1))
+  local pictures = lac.rng(3):uniform {workload.PICTURES, 224, 224, 3}
+  if not args.train then
+    model:eval()
+    return function()
+      local scope <close> = lac.scope() -- luacheck: ignore 211
+      return model:logits(pictures):totable()
+    end
+  end
+  model:train(lac.rng(2))
+  return function()
+    local tape <close> = lac.tape()
+    local loss = model:logits(pictures):square():sum()
+    tape:backward(loss)
     model:zero_grad()
     return loss:item()
   end

@@ -86,10 +86,10 @@ end
 
 --- Write a model file; an existing one is replaced only when the new one is whole.
 -- @tparam string path
--- @tparam table contents model (nn.Module with values), config (table with model and decode, or of an encoder), vocab (a tokenizer
--- or nil); form: "dense" (the default), "masked" (masks and unmasked weights side by side) or "packed" (few bytes);
--- values of packed tensors: "float32" (the default, exact), "float16" or "int8"; extra: a function that gets the file
--- and writes datasets below state/
+-- @tparam table contents model (nn.Module with values), config (table with model and decode, or of an encoder), vocab
+-- (a tokenizer or nil); form: "dense" (the default), "masked" (masks and unmasked weights side by side) or "packed"
+-- (few bytes); values of packed tensors: "float32" (the default, exact), "float16" or "int8"; extra: a function that
+-- gets the file and writes datasets below state/
 function checkpoint.save(path, contents)
   local cfg = storage.options(contents)
   local file <close> = lac.hdf5.create(path)

@@ -2,7 +2,8 @@
 --
 -- A variable is <anything>/<network>/<layer>/<kind>, such as Model/encoder/cnn/InceptionV1/Mixed_3b/Branch_0/
 -- Conv2d_0a_1x1/weights. Kernels are [rows, columns, inputs, outputs] there, and depthwise ones [rows, columns,
--- channels, 1]. A kernel's mask, <kind>/mask, is multiplied into it: zeros and ones, or logits.
+-- channels, 1]. A kernel's mask, <kind>/mask (which .safetensors can hold, HDF5 not), is multiplied into it: zeros and
+-- ones, or logits.
 -- @module train.slim_names
 local lac = require "lac"
 
@@ -62,6 +63,12 @@ end
 
 local NETWORKS = {InceptionV1 = inception, MobilenetV1 = mobilenet_v1, MobilenetV2 = mobilenet_v2}
 
+--- The layers of a network: TensorFlow's name -> {conv =, norm =, matrix =}, names of ours.
+-- @tparam string network InceptionV1, MobilenetV1 or MobilenetV2
+function slim_names.layers(network)
+  return NETWORKS[network]()
+end
+
 -- How these programs read pictures and pad.
 local SETTINGS = {eps = 1e-3, padding = "same", input = "symmetric", grid = "legacy", resize = 256}
 
@@ -69,7 +76,8 @@ local NORM = {["BatchNorm/gamma"] = "weight", ["BatchNorm/beta"] = "bias", ["Bat
               ["BatchNorm/moving_variance"] = "running_var"}
 
 -- What training leaves beside the variables.
-local LEFT = {"/Adam$", "/Adam_1$", "/RMSProp$", "/RMSProp_1$", "/Momentum$", "/ExponentialMovingAverage$", "/AuxLogits/"}
+local LEFT = {"/Adam$", "/Adam_1$", "/RMSProp$", "/RMSProp_1$", "/Momentum$", "/ExponentialMovingAverage$",
+              "/AuxLogits/"}
 
 local function is_left(name)
   for _, pattern in ipairs(LEFT) do
@@ -156,7 +164,7 @@ end
 function slim_names.rename(tensors, path)
   local network, prefix = find_network(tensors)
   if not network then return nil end
-  local found, left = translate(tensors, prefix, NETWORKS[network](), path)
+  local found, left = translate(tensors, prefix, slim_names.layers(network), path)
   for name, x in pairs(tensors) do
     x:close()
     tensors[name] = nil

@@ -64,7 +64,9 @@ end
 -- Weights: bytes through a table of the 256 numbers that they stand for.
 local function weights(source, index)
   local t, bytes = raw(source, index)
-  if t.type ~= "UINT8" then fail(source.path, "%s is of type %s; weights of UINT8 are read", t.name, tostring(t.type)) end
+  if t.type ~= "UINT8" then
+    fail(source.path, "%s is of type %s; weights of UINT8 are read", t.name, tostring(t.type))
+  end
   local numbers = {}
   for q = 0, 255 do numbers[string.char(q)] = string.pack("<f", t.scale[1] * (q - t.zero_point[1])) end
   return lac.from_bytes(bytes:gsub(".", numbers), t.shape), t
@@ -72,7 +74,9 @@ end
 
 local function biases(source, index)
   local t, bytes = raw(source, index)
-  if t.type ~= "INT32" then fail(source.path, "%s is of type %s; biases of INT32 are read", t.name, tostring(t.type)) end
+  if t.type ~= "INT32" then
+    fail(source.path, "%s is of type %s; biases of INT32 are read", t.name, tostring(t.type))
+  end
   local numbers = {}
   for i = 1, #bytes, 4 do
     numbers[#numbers + 1] = string.pack("<f", t.scale[1] * (string.unpack("<i4", bytes, i) - t.zero_point[1]))

@@ -68,10 +68,20 @@ function T.a_peer_that_fails_is_named()
   end)
 end
 
+function T.encoders_are_timed()
+  for train, what in pairs {[""] = "forward", ["--train"] = "forward and backward"} do
+    local status, text = check.run("bench encoder --model mobilenet_v1 --turns 1 --warm 1 " .. train)
+    check.yes(status == 0, text)
+    check.yes(text:find("^encoder mobilenet_v1, " .. what .. "; 1 turns\nlacuna +%d+%.%d+ s"), text)
+  end
+end
+
 function T.wrong_usage_is_refused()
+  local _, other = check.run "bench encoder --model updown"
+  check.yes(other:find('bench encoder times no "updown"; it times googlenet, mobilenet_v1, mobilenet_v2', 1, true))
   local status, text = check.run "bench speed"
   check.equal(status, 2)
-  check.yes(text:find('there is no bench "speed"; there are decode, prune and step', 1, true), text)
+  check.yes(text:find('there is no bench "speed"; there are decode, encoder, prune and step', 1, true), text)
 end
 
 return T

@@ -1,6 +1,7 @@
 -- What encoders.py --check runs: an imported encoder against what PyTorch made of the same weights.
 --
 --   lacuna run --trust tests/golden/compare_encoder.lua FOLDER
+local lac = require "lac"
 local checkpoint = require "train.checkpoint"
 
 local folder = arg[1]
@@ -42,12 +43,14 @@ for _, p in ipairs(model:parameters()) do
   sum, count = sum + r, count + 1
   if r > worst then worst, at = r, p.name end
 end
-print(("%s: relative difference of the gradients of %d parameters from float64: mean %.2g, at most %.2g (%s)"):format(
-  config.name, count, sum / count, worst, at))
+print(("%s: relative difference of the gradients of %d parameters from float64: mean %.2g, at most %.2g (%s)")
+  :format(config.name, count, sum / count, worst, at))
 local own = want.own:totable()[1]
 local moved = 0
 for _, p in ipairs(model:tensors()) do
   if p.param.buffer then moved = math.max(moved, relative(p.param.value, "after/" .. p.name)) end
 end
 print(("%s: relative difference of running statistics after the step: at most %.2g"):format(config.name, moved))
-if not (off <= 1e-4 and worst <= math.max(1e-3, 2 * own) and moved <= 1e-3) then error(config.name .. ": too far from PyTorch", 0) end
+if not (off <= 1e-4 and worst <= math.max(1e-3, 2 * own) and moved <= 1e-3) then
+  error(config.name .. ": too far from PyTorch", 0)
+end

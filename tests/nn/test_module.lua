@@ -1,6 +1,7 @@
 local lac = require "lac"
 local check = require "check"
 local Linear = require "nn.linear"
+local init = require "nn.init"
 local Module = require "nn.module"
 local Param = require "nn.param"
 local Relu = require "nn.relu"
@@ -56,6 +57,21 @@ function T.loading_names_what_is_missing_left_over_or_misshapen()
               {["0.weight"] = w, ["0.bias"] = b, ["2.weight"] = v, extra = b})
   check.fails("2%.weight: expected shape %[1, 3%], got %[3, 1%]", model.load, model,
               {["0.weight"] = w, ["0.bias"] = b, ["2.weight"] = v})
+  model:close()
+end
+
+function T.buffers_are_saved_with_the_parameters_but_are_none()
+  local model = Module()
+  model:add_param("weight", Param({2}, init.zeros()))
+  model:add_buffer("mean", {2}, init.ones())
+  model:initialise(lac.rng(1))
+  check.equal(#model:parameters(), 1)
+  local all = model:tensors()
+  check.equal({all[2].name, all[2].param.value:totable(), all[2].param.value:requires_grad()}, {"mean", {1, 1}, false})
+  local w <close> = lac.zeros {2}
+  check.fails("the tensor mean is missing", model.load, model, {weight = w})
+  model:load {weight = lac.zeros {2}, mean = lac.tensor {3, 4}}
+  check.equal(all[2].param.value, {3, 4})
   model:close()
 end
 

@@ -74,7 +74,9 @@ function Encoder:check(cfg)
   if cfg.resize and cfg.resize < cfg.size then
     error(("%s: resize must be at least size, got %d and %d"):format(self.label, cfg.resize, cfg.size), 0)
   end
-  if not (cfg.eps > 0) then error(("%s: eps must be above 0, got %g"):format(self.label, cfg.eps), 0) end
+  if not (cfg.eps > 0 and cfg.eps < math.huge) then
+    error(("%s: eps must be above 0, got %g"):format(self.label, cfg.eps), 0)
+  end
   if cfg.width and not (cfg.width > 0 and cfg.width <= 16) then
     error(("%s: width must be above 0 and at most 16, got %g"):format(self.label, cfg.width), 0)
   end

@@ -25,7 +25,8 @@ function Small:init(cfg)
   local block, stages, inputs = Encoder.blocks(cfg, {}), {}, 3
   for i, n in ipairs(cfg.channels) do
     if not math.tointeger(n) or n < 1 or n > MOST then
-      error(("%s: channels[%d] must be a whole number from 1 to %d, got %s"):format(self.label, i, MOST, tostring(n)), 0)
+      error(("%s: channels[%d] must be a whole number from 1 to %d, got %s"):format(self.label, i, MOST, tostring(n)),
+        0)
     end
     stages[i] = Sequential {block(inputs, n, 3, {stride = 2}), block(n, n, 3)}
     inputs = n
