@@ -168,7 +168,7 @@ function Transformer:uses(name, image)
   if linear then
     return source_uses(Heads.SHARING[self.cfg.share_att_decoder], tonumber(linear) + 1, places, image)
   end
-  if inner:find("%.WGs%.") then return places * image.regions ^ 2 end
+  if inner:find("%.WGs%.") then return image.regions ^ 2 end -- once for all places
   return places * (side == "encoder" and image.regions or image.words)
 end
 
