@@ -53,14 +53,6 @@ local function check_sizes(cfg, label)
   if cfg.size < 2 then error(label .. ": size must be at least 2, got 1", 0) end
 end
 
-local function check_sharing(cfg, label)
-  for _, key in ipairs {"share_att_encoder", "share_att_decoder"} do
-    if not Heads.SHARING[cfg[key]] then
-      error(('%s: %s must be "none", "kv" or "qk", got "%s"'):format(label, key, cfg[key]), 0)
-    end
-  end
-end
-
 -- The number of the layer at each place.
 local function layer_order(cfg, key, label)
   local given, order, known, most = cfg[key], {}, {}, -1
@@ -92,7 +84,10 @@ end
 function Transformer:settings(cfg)
   cfg = config.merge(self.defaults, cfg, self.label)
   check_sizes(cfg, self.label)
-  check_sharing(cfg, self.label)
+  for _, side in ipairs {"encoder", "decoder"} do
+    Heads.check_sharing(cfg["share_att_" .. side], ("%s: share_att_%s"):format(self.label, side))
+  end
+  for _, key in ipairs {"dropout", "inner_dropout"} do Dropout.check(cfg[key], self.label .. ": " .. key) end
   return cfg
 end
 

@@ -51,6 +51,7 @@ local function check_sizes(cfg)
   if cfg.logit_layers > 100 then
     error(("models.updown: logit_layers must be at most 100, got %d"):format(cfg.logit_layers), 0)
   end
+  Dropout.check(cfg.dropout, "models.updown: dropout")
 end
 
 function UpDown:init(cfg)

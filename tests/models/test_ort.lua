@@ -342,6 +342,8 @@ function T.bad_sizes_and_sharing_are_refused()
     {vocab = 9, layers = 0})
   check.fails("heads must be a whole number from 1 to 256, got 1000", Ort, {vocab = 9, heads = 1000})
   check.fails('share_att_decoder must be "none", "kv" or "qk", got "vk"', Acort, {vocab = 9, share_att_decoder = "vk"})
+  check.fails("models.ort: dropout must be in %[0, 1%), got 1", Ort, {vocab = 9, dropout = 1})
+  check.fails("models.ort: inner_dropout must be in %[0, 1%), got %-?nan", Ort, {vocab = 9, inner_dropout = 0 / 0})
   local list = "share_layer_encoder must be a list of the layers 0 to n %- 1 at up to 100 places, such as 0, 0, 1, 1; "
     .. "got "
   check.fails(list .. "0, 2, 2", Ort, {vocab = 9, share_layer_encoder = {0, 2, 2}})
