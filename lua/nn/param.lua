@@ -29,6 +29,7 @@ end
 -- @tparam tensor value of this parameter's shape; nil lets the value go
 function Param:set(value)
   if value then
+    if value:dtype() ~= "f32" then error(("expected numbers of the type f32, got %s"):format(value:dtype()), 2) end
     local shape = value:shape()
     local same = #shape == #self.shape
     for i, d in ipairs(self.shape) do same = same and shape[i] == d end
