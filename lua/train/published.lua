@@ -5,6 +5,10 @@
 -- are theirs already, so nothing is renamed; train.published_models finds out which model it is.
 -- @module train.published
 local lac = require "lac"
+local disk = require "core.disk"
+local sorted_keys = require "core.keys"
+local Dropout = require "nn.dropout"
+local Heads = require "nn.heads"
 local published_models = require "train.published_models"
 local tokenizer = require "data.tokenizer"
 
@@ -13,6 +17,8 @@ local published = {}
 -- Best first: pruned weights are what was published, masks and full weights what training left.
 local WEIGHTS = {"model_best_pruned_sparse.pth", "model_best_pruned.pth", "model_best_bin_mask.pth",
                  "model_best.pth", "model_last.pth"}
+
+local LENGTH = 18 -- tokens of a caption at most, where neither settings nor a tokenizer say
 
 local MASK = "_pruning_mask"
 
@@ -55,14 +61,6 @@ local function zip_source(path, zip)
   return {path = path, read = function(name) return entries[name] and zip:read(entries[name]) end}
 end
 
-local function is_folder(path)
-  local file = io.open(path, "rb")
-  if not file then return false end
-  local _, _, code = file:read(0)
-  file:close()
-  return code == 21 -- EISDIR
-end
-
 local function is_pth(zip)
   for _, name in ipairs(zip:names()) do
     if name:find("/data%.pkl$") or name == "data.pkl" then return true end
@@ -80,7 +78,7 @@ local function read_weights(source)
 end
 
 local function read_parts(path)
-  if is_folder(path) then
+  if disk.is_folder(path) then
     local source = folder_source(path)
     return read_weights(source), source
   end
@@ -99,6 +97,14 @@ local function read_parts(path)
   end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
   return (lac.pth.read(path))
+end
+
+-- All that is in these files is weights, also where a mask or a position is not looked at until later.
+local function check_types(tensors, path)
+  for _, name in ipairs(sorted_keys(tensors)) do
+    local dtype = tensors[name]:dtype()
+    if dtype ~= "f32" then fail(path, "the tensor %s holds numbers of the type %s, not f32", name, dtype) end
+  end
 end
 
 -- Masks are folded into the weights they belong to: W := round(sigmoid(M)) W for trained logits, M W for
@@ -133,6 +139,19 @@ local function is_known(name)
   return false
 end
 
+-- What would be found out late, or not at all.
+local function check_settings(config, where)
+  local good, message = pcall(function()
+    for _, key in ipairs {"share_att_encoder", "share_att_decoder"} do
+      if config[key] ~= nil then Heads.check_sharing(config[key], key) end
+    end
+    for _, key in ipairs {"drop_prob_src", "drop_prob_lm"} do
+      if config[key] ~= nil then Dropout.check(config[key], key) end
+    end
+  end)
+  if not good then fail(where, "%s", message) end
+end
+
 -- The settings of the program that wrote the file: `file` or, without it, the source's config.json.
 local function read_config(source, file)
   local text, where = source and source.read("config.json"), source and source.path
@@ -154,6 +173,7 @@ local function read_config(source, file)
     fail(where, 'its model "%s" is not known here; there are %s', tostring(config.caption_model),
       table.concat(CAPTION_MODELS, ", "))
   end
+  check_settings(config, where)
   return config
 end
 
@@ -196,6 +216,7 @@ end
 function published.read(path, options)
   options = options or {}
   local tensors, source = read_parts(path)
+  check_types(tensors, path)
   local config = read_config(source, options.config)
   fold_masks(tensors, config.prune_type, path)
   local model = published_models.read(tensors, config, path)
@@ -203,7 +224,7 @@ function published.read(path, options)
   if words and words:size() > model.vocab then
     fail(path, "the vocabulary has %s, but the model only %d", words:describe(), model.vocab)
   end
-  local length = options.length or config.max_seq_length or 18
+  local length = options.length or config.max_seq_length or words and words.usual_length or LENGTH
   if math.tointeger(length) == nil or length < 1 or length > 1000 then
     fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
   end

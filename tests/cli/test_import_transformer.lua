@@ -3,6 +3,7 @@ local lac = require "lac"
 local check = require "check"
 local checkpoint = require "train.checkpoint"
 local files = require "files"
+local tokenizer = require "data.tokenizer"
 local vocab = require "data.vocab"
 
 local T = {}
@@ -170,6 +171,54 @@ function T.tensors_that_are_no_transformer_are_refused()
     files.write(folder .. "/config.json", '{"caption_model": "att2in"}')
     refused(folder, "", 'config%.json: its model "att2in" is not known here; there are relation_transformer, ',
       "--config " .. folder .. "/config.json")
+  end)
+end
+
+-- own.safetensors with some tensors replaced and settings is refused in one sentence.
+local function refused_with(folder, changes, config, pattern)
+  local tensors = lac.safetensors.read(folder .. "/own.safetensors")
+  for name, x in pairs(changes) do
+    if tensors[name] then tensors[name]:close() end
+    tensors[name] = x
+  end
+  lac.safetensors.write(folder .. "/changed.safetensors", tensors)
+  for _, x in pairs(tensors) do x:close() end
+  files.write(folder .. "/config.json", config)
+  local status, text = check.run(("import %s/changed.safetensors -o %s/m.h5 --config %s/config.json"):format(folder,
+    folder, folder))
+  check.equal(status, 1)
+  check.yes(text:find(pattern), "wanted " .. pattern .. ", got: " .. text)
+  check.equal(select(2, text:gsub("\n", "\n")), 1)
+end
+
+function T.wrong_settings_and_types_are_refused_by_file_and_key()
+  files.with_folder(function(folder)
+    make(folder, config_of "ort")
+    local function settings(config, pattern) refused_with(folder, {}, config, pattern) end
+    settings('{"share_att_encoder": "foo"}',
+      'config%.json: share_att_encoder must be "none", "kv" or "qk", got "foo"')
+    settings('{"share_att_decoder": [1]}', "config%.json: share_att_decoder must be .* got a table")
+    settings('{"share_att_decoder": "kv"}', "changed%.safetensors: model%.decoder%.layers%.0%.self_attn has four "
+      .. 'projections, but share_att_decoder = "kv" makes them three')
+    settings('{"drop_prob_src": 2}', "config%.json: drop_prob_src must be in %[0, 1%), got 2")
+    refused_with(folder, {["model.encoder.norm.a_2"] = lac.tensor({1, 2, 3, 4, 5, 6, 7, 8}, "i32")}, "{}",
+      "changed%.safetensors: the tensor model%.encoder%.norm%.a_2 holds numbers of the type i32, not f32")
+    refused_with(folder, {["model.encoder.layers.0.self_attn.WGs.2.weight"] = lac.zeros {1, 64}}, "{}",
+      "changed%.safetensors: models%.ort: size must be divisible by heads, got 8 and 3")
+  end)
+end
+
+function T.captions_are_as_long_as_is_usual_for_the_tokenizer()
+  files.with_folder(function(folder)
+    make(folder, config_of "ort")
+    local words = vocab.from_words(WORDS)
+    local texts = {[18] = words:text(), [26] = tokenizer.digits(words, 4):text(),
+                   [60] = "char\n<pad>\t0\n<unk>\t0\n<bos>\t0\n<eos>\t0\na\t0\n"}
+    for length, text in pairs(texts) do
+      files.write(folder .. "/x.vocab", text)
+      succeeds(("import %s/own.safetensors -o %s/m.h5 --vocab %s/x.vocab"):format(folder, folder, folder))
+      check.yes(succeeds("info " .. folder .. "/m.h5"):find(("length %d\n"):format(length)))
+    end
   end)
 end
 
