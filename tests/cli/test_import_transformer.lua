@@ -266,6 +266,22 @@ function T.boxes_that_are_missing_or_wrong_are_refused()
     end
     refuse("", "1%.npy: this model looks at the boxes of regions, and there are none; %-%-boxes says where they are")
     refuse("--boxes grid", "1%.npy: 3 regions are no square grid of cells")
+    refuse("--boxes " .. folder .. "/nothere", 'there is no file or folder "[^"]*/nothere" with boxes')
+    refuse("--boxes ''", 'there is no file or folder "" with boxes')
+    refuse("--boxes " .. folder .. "/word.vocab", "word%.vocab: no file of boxes: they come as %.npy, %.npz or %.h5")
+    refuse(("%s/2.npy --boxes %s/box/1.npy"):format(folder, folder),
+      "box/1%.npy: it has the boxes of one image, and there are 2; for several it is a folder of such files")
+    do
+      local file <close> = lac.hdf5.create(folder .. "/two.h5")
+      for i = 1, 2 do
+        local x <close> = lac.npy.read(folder .. "/1.npy")
+        file:write(tostring(i), x)
+      end
+      file:commit()
+    end
+    check.yes(select(2, check.run(("caption %s/own.h5 %s/two.h5 --boxes %s/box/1.npy"):format(folder, folder, folder)))
+      :find("box/1%.npy: it has the boxes of one image, and there are 2"))
+    assert(os.execute("mkdir " .. folder .. "/att"))
     refuse("--boxes " .. folder .. "/att", "att: there is no 1%.npz or 1%.npy with the boxes of image 1")
     local bad = files.write(folder .. "/bad.npy", files.npy({3, 4}, {0, 0, 1, 1, 0.5, 0, 0.4, 1, 0, 0, 1, 1}))
     refuse("--boxes " .. bad, "bad%.npy: box 2 ends before it begins: left 0%.5, top 0, right 0%.4, bottom 1")
