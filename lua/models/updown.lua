@@ -28,6 +28,9 @@ UpDown.defaults = {
   fc_features = 2048, dropout = 0.5, logit_layers = 1,
 }
 
+--- Settings that a recipe does not get from here, since the data decide them.
+UpDown.unfilled = {"features", "fc_features"}
+
 local function classifier(cfg)
   if cfg.logit_layers == 1 then return Linear {inputs = cfg.hidden, outputs = cfg.vocab} end
   local chain = {}

@@ -38,8 +38,17 @@ local function model_config(cfg, dataset)
     error(("model.name: %s looks at the boxes of regions, but %s has none; lacuna data build --boxes adds them"):format(
       own.name, dataset.path), 0)
   end
+  if kind.check_recipe then kind.check_recipe(own) end
   for key, size in pairs {features = dataset.width, fc_features = dataset.fc_width} do
-    if kind.defaults[key] ~= nil then own[key] = size end
+    if kind.defaults[key] ~= nil then
+      if own[key] and own[key] ~= size then
+        error(("model.%s is %s, but %s has %d; leave it out"):format(key, own[key], dataset.path, size), 0)
+      end
+      own[key] = size
+    end
+  end
+  for _, key in ipairs(kind.unfilled or {}) do
+    if own[key] == nil then own[key] = kind.defaults[key] end -- as the model would
   end
   return own
 end

@@ -3,6 +3,7 @@ local check = require "check"
 local golden = require "golden"
 local Acort = require "models.acort"
 local Ort = require "models.ort"
+local FeedForward = require "nn.feed_forward"
 local Transformer = require "models.transformer"
 
 local T = {}
@@ -350,7 +351,37 @@ function T.bad_sizes_and_sharing_are_refused()
   check.fails(list .. "0, %-1", Ort, {vocab = 9, share_layer_encoder = {0, -1}})
   check.fails(list .. "0, one", Ort, {vocab = 9, share_layer_encoder = {0, "one"}})
   check.fails(list .. "an empty list", Ort, {vocab = 9, share_layer_encoder = {}})
+  local gap = {0}
+  gap[3] = 1
+  check.fails(list .. "a table with gaps or names %(at [23]%)", Ort, {vocab = 9, share_layer_encoder = gap})
+  check.fails(list .. "a table with gaps or names %(at a%)", Ort, {vocab = 9, share_layer_encoder = {0, a = 1}})
+  check.fails(list .. "a table with gaps or names %(at a%)", Ort, {vocab = 9, share_layer_encoder = {a = 1}})
+  check.fails('models.ort: activation must be "relu" or "gelu", got "tanh"', Ort, {vocab = 9, activation = "tanh"})
   check.fails('unknown key "head"; did you mean "heads"', Ort, {vocab = 9, head = 5})
+end
+
+function T.the_products_of_a_layer_may_bend_at_gelu()
+  local sizes = {size = 2, inner = 3, dropout = 0}
+  local x <close> = lac.tensor {{0.5, -1}}
+  local eye <close> = lac.tensor {{1, 0}, {0, 1}, {1, 1}}
+  for activation, bend in pairs {
+    relu = function(v) return math.max(v, 0) end,
+    gelu = function(v) return ({[0.5] = 0.345731, [-1] = -0.158655, [-0.5] = -0.154269})[v] end, -- v Phi(v)
+  } do
+    sizes.activation = activation
+    local part = FeedForward(sizes)
+    part:load {["w_1.weight"] = eye:clone(), ["w_1.bias"] = lac.zeros {3}, ["w_2.bias"] = lac.zeros {2},
+               ["w_2.weight"] = lac.tensor {{1, 0, 0}, {0, 1, 2}}}
+    do
+      local scope <close> = lac.scope()
+      check.close(part:eval()(x), {{bend(0.5), bend(-1) + 2 * bend(-0.5)}}, 1e-5)
+    end
+    part:close()
+  end
+  local model = small_model(Ort, {activation = "gelu"})
+  check.equal({model.encoder.places[1].feed_forward.activation, model.decoder.places[1].feed_forward.activation},
+    {"gelu", "gelu"})
+  model:close()
 end
 
 function T.bad_batches_are_refused()
