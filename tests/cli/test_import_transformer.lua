@@ -76,6 +76,7 @@ local function same_captions(folder, options, import)
   succeeds(("export %s/m.h5 -o %s/packed.h5"):format(folder, folder))
   check.equal(captions(folder, "packed.h5", options), want)
   succeeds(("export %s/m.h5 -o %s/again.safetensors"):format(folder, folder))
+  check.equal(files.read(folder .. "/again.vocab"), files.read(folder .. "/word.vocab"))
   return want, text
 end
 
@@ -129,8 +130,8 @@ function T.shared_layers_are_found_by_their_equal_tensors_and_captions_stay()
     -- the names of our own files, first places only, with the order in the settings
     files.write(folder .. "/config.json", '{"share_att_encoder": "kv", "share_att_decoder": "kv", '
       .. '"share_layer_encoder": "(0, 0, 1)", "share_layer_decoder": [0, 1, 1]}')
-    succeeds(("import %s/again.safetensors -o %s/b.h5 --vocab %s/word.vocab --length 8 --config %s/config.json"):format(
-      folder, folder, folder, folder))
+    succeeds(("import %s/again.safetensors -o %s/b.h5 --vocab %s/again.vocab --length 8 "
+      .. "--config %s/config.json"):format(folder, folder, folder, folder))
     check.equal(captions(folder, "b.h5", options), captions(folder, "own.h5", options))
   end)
 end
