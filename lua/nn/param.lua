@@ -1,5 +1,6 @@
 --- A parameter: a shape, its initial distribution, its value on the device, and maybe a mask.
--- The value is made when the model is initialised or loaded, so a loaded model draws no numbers.
+-- The value is made when the model is initialised or loaded, so a loaded model draws no numbers. `like` may be set to
+-- another parameter of the same shape and distribution, whose initial value this one gets too.
 -- @module nn.param
 local lac = require "lac"
 local class = require "core.class"

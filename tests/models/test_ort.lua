@@ -336,6 +336,23 @@ function T.shared_layers_are_named_by_their_first_place()
                      ["decoder.layers.3"] = true, other = true})
 end
 
+function T.layers_start_with_equal_biases_and_matrices_of_their_own()
+  local model = small_model(Ort, {layers = 3})
+  local by_name, compared = {}, 0
+  for _, p in ipairs(model:parameters()) do by_name[p.name] = p.param end
+  for name, param in pairs(by_name) do
+    local index = tonumber(name:match("layers%.(%d+)"))
+    if index and index > 0 then
+      local first = by_name[name:gsub("layers%.%d+", "layers.0")]
+      check.equal(param.value:tobytes() == first.value:tobytes(), #param.shape == 1)
+      compared = compared + 1
+    end
+  end
+  check.equal(compared, 2 * (8 + 4 + 4 + 4 + 8 + 8 + 4 + 6)) -- two layers, on both sides
+  check.yes(by_name["model.encoder.layers.1.feed_forward.w_1.bias"].value:abs():max():item() > 0)
+  model:close()
+end
+
 function T.bad_sizes_and_sharing_are_refused()
   check.fails("models.ort: vocab must be given", Ort, {})
   check.fails("models.ort: size must be divisible by heads, got 510 and 8", Ort, {vocab = 9, size = 510})
@@ -393,6 +410,11 @@ function T.bad_batches_are_refused()
     check.fails("models.ort: this model looks at the boxes of regions, but there are none", model.forward, model, batch)
     batch.boxes = lac.zeros {2, 2, 4}
     check.fails("boxes of these features have the shape %[2, 3, 4%], got %[2, 2, 4%]", model.forward, model, batch)
+    local many <close> = lac.zeros {1, 60000, 5} -- more pairs than a device has room for
+    local boxes <close> = lac.zeros {1, 60000, 4}
+    check.fails("models.ort: for the boxes of 1 images with up to 60000 regions, every pair of them: .*; fewer regions "
+      .. "or a smaller batch %(%-%-batch, data.batch, eval.batch%) take less memory", model.relations, model,
+      {att = many, boxes = boxes})
     batch = small_batch()
     batch.regions = {3, 4}
     check.fails("models.ort: image 2 has 4 regions, but there are features of 3", model.forward, model, batch)
