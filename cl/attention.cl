@@ -20,6 +20,12 @@ inline ulong member_of(const global int *members, ulong members0, uint with_rows
   return with_rows ? (ulong)members[members0 + at] : at;
 }
 
+/* Word i of a generator from counter on. */
+inline uint word_at(ulong seed, ulong stream, ulong counter, ulong i) {
+  const uint4 words = philox(seed, stream, counter + i / 4);
+  return i % 4 == 0 ? words.s0 : i % 4 == 1 ? words.s1 : i % 4 == 2 ? words.s2 : words.s3;
+}
+
 /* v . tanh(key + q), eight at a time */
 inline float score_of(const global float *v, const global float *key, const global float *q,
                       uint size) {
@@ -42,18 +48,21 @@ inline float dot_of(const global float *a, const global float *b, uint n) {
   return sum;
 }
 
-/* One group per row: scores, their softmax over the regions that count, and the weighted sum. */
+/* One group per row: scores, their softmax over the regions that count, and the weighted sum of values. With dropout
+ * the values are weighted by `used`, where w's element i is 0 or divided, as word i % 4 at counter + i / 4 says;
+ * without it `used` is w. */
 kernel __attribute__((reqd_work_group_size(REDUCE, 1, 1))) void
-additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global float *query,
-             ulong query0, const global float *keys, ulong keys0, const global float *values,
+additive_fwd(global float *y, ulong y0, global float *w, ulong w0, global float *used, ulong used0,
+             const global float *query, ulong query0, const global float *keys, ulong keys0, const global float *values,
              ulong values0, const global float *v, ulong v0, const global float *mask, ulong mask0,
              uint with_mask, const global int *owners, ulong owners0, uint with_rows, uint images,
-             uint each, uint regions, uint size, uint width) {
+             uint each, uint regions, uint size, uint width, uint with_dropout, ulong seed, ulong stream,
+             ulong counter, uint threshold, float scale) {
   local float room[REDUCE];
   const uint lid = (uint)get_local_id(0);
   const ulong row = get_group_id(0), image = image_of(owners, owners0, with_rows, row, each, images);
   const global float *q = query + query0 + row * size;
-  global float *wr = w + w0 + row * regions;
+  global float *wr = w + w0 + row * regions, *ur = used + used0 + row * regions;
   float top = -INFINITY;
   for (uint s = lid; s < regions; s += REDUCE) {
     const bool counts = !with_mask || mask[mask0 + image * regions + s] != 0.0f;
@@ -70,28 +79,34 @@ additive_fwd(global float *y, ulong y0, global float *w, ulong w0, const global 
     total += e;
   }
   total = group_sum(total, room);
-  for (uint s = lid; s < regions; s += REDUCE) wr[s] /= total;
+  for (uint s = lid; s < regions; s += REDUCE) {
+    const float p = wr[s] / total;
+    wr[s] = p;
+    if (with_dropout) ur[s] = word_at(seed, stream, counter, row * regions + s) >= threshold ? p * scale : 0.0f;
+  }
   barrier(CLK_GLOBAL_MEM_FENCE);
   const uint whole = width / 8 * 8;
   const global float *value = values + values0 + image * regions * width;
   for (uint h = 8 * lid; h < whole; h += 8 * REDUCE) {
     float8 sum = (float8)(0.0f);
-    for (uint s = 0; s < regions; s++) sum += wr[s] * vload8(0, value + (ulong)s * width + h);
+    for (uint s = 0; s < regions; s++) sum += ur[s] * vload8(0, value + (ulong)s * width + h);
     vstore8(sum, 0, y + y0 + row * width + h);
   }
   for (uint h = whole + lid; h < width; h += REDUCE) {
     float sum = 0.0f;
-    for (uint s = 0; s < regions; s++) sum += wr[s] * value[(ulong)s * width + h];
+    for (uint s = 0; s < regions; s++) sum += ur[s] * value[(ulong)s * width + h];
     y[y0 + row * width + h] = sum;
   }
 }
 
-/* One group per row: ge[row, s], the gradient of the scores; then gquery's part and t = tanh(key + query), [rows,
+/* One group per row: ge[row, s], the gradient of the scores, used_s a_s - w_s sum_r used_r a_r with a_s = gy . value_s,
+ * whatever dropout made of w; then gquery's part and t = tanh(key + query), [rows,
  * regions, size], for additive_bwd_keys, without with_tanh neither. */
 kernel __attribute__((reqd_work_group_size(REDUCE, 1, 1))) void
 additive_bwd_scores(global float *ge, ulong ge0, global float *tanhs, ulong tanhs0,
                     global float *gquery, ulong gquery0,
                     const global float *gy, ulong gy0, const global float *w, ulong w0,
+                    const global float *used, ulong used0,
                     const global float *query, ulong query0, const global float *keys, ulong keys0,
                     const global float *values, ulong values0, const global float *v, ulong v0,
                     uint with_tanh, uint with_gquery, const global int *owners, ulong owners0, uint with_rows,
@@ -99,17 +114,18 @@ additive_bwd_scores(global float *ge, ulong ge0, global float *tanhs, ulong tanh
   local float room[REDUCE];
   const uint lid = (uint)get_local_id(0);
   const ulong row = get_group_id(0), image = image_of(owners, owners0, with_rows, row, each, images);
-  const global float *wr = w + w0 + row * regions, *g = gy + gy0 + row * width;
+  const global float *wr = w + w0 + row * regions, *ur = used + used0 + row * regions;
+  const global float *g = gy + gy0 + row * width;
   global float *ger = ge + ge0 + row * regions;
   float dot = 0.0f;
   for (uint s = lid; s < regions; s += REDUCE) {
     const global float *value = values + values0 + (image * regions + s) * width;
-    const float gw = dot_of(g, value, width);
-    ger[s] = gw;
-    dot += wr[s] * gw;
+    const float part = ur[s] * dot_of(g, value, width);
+    ger[s] = part;
+    dot += part;
   }
   dot = group_sum(dot, room);
-  for (uint s = lid; s < regions; s += REDUCE) ger[s] = wr[s] * (ger[s] - dot);
+  for (uint s = lid; s < regions; s += REDUCE) ger[s] -= wr[s] * dot;
   barrier(CLK_GLOBAL_MEM_FENCE);
   if (!with_tanh) return; // no barrier follows
   const global float *q = query + query0 + row * size;
@@ -200,10 +216,10 @@ kernel void additive_bwd_v(global float *gv, ulong gv0, const global float *part
   gv[gv0 + c] += sum;
 }
 
-/* One item per (image and region, eight h): gvalues += sum over the image's rows of w gy; the last item of a region
+/* One item per (image and region, eight h): gvalues += sum over the image's rows of used gy; the last item of a region
  * takes what is left, one by one. */
-kernel void additive_bwd_values(global float *gvalues, ulong gvalues0, const global float *w,
-                                ulong w0, const global float *gy, ulong gy0,
+kernel void additive_bwd_values(global float *gvalues, ulong gvalues0, const global float *used,
+                                ulong used0, const global float *gy, ulong gy0,
                                 const global int *members, ulong members0, uint with_rows, uint rows,
                                 uint each, uint regions, uint width) {
   const uint h = 8 * (uint)get_global_id(0);
@@ -215,7 +231,7 @@ kernel void additive_bwd_values(global float *gvalues, ulong gvalues0, const glo
     for (uint r = 0; r < each; r++) {
       const ulong row = member_of(members, members0, with_rows, image, r, each);
       if (row >= rows) break;
-      sum += w[w0 + row * regions + s] * vload8(0, gy + gy0 + row * width + h);
+      sum += used[used0 + row * regions + s] * vload8(0, gy + gy0 + row * width + h);
     }
     vstore8(sum, 0, out + h);
     return;
@@ -225,7 +241,7 @@ kernel void additive_bwd_values(global float *gvalues, ulong gvalues0, const glo
     for (uint r = 0; r < each; r++) {
       const ulong row = member_of(members, members0, with_rows, image, r, each);
       if (row >= rows) break;
-      sum += w[w0 + row * regions + s] * gy[gy0 + row * width + d];
+      sum += used[used0 + row * regions + s] * gy[gy0 + row * width + d];
     }
     out[d] += sum;
   }

@@ -18,19 +18,7 @@ GROUP_KERNEL void xent_fwd(global float *term, ulong term0, global float *lse, u
   const float weight = w[w0 + i];
   const ulong n = weight == 0.0f ? 0 : vocab; // the same for the whole group
   const global float *row = x + x0 + i * vocab;
-  const ulong lid = get_local_id(0), whole = n - n % 8; // by eights, and what is left
-  float8 top8 = (float8)(-INFINITY), total8 = (float8)(0.0f);
-  for (ulong j = 8 * lid; j < whole; j += 8 * REDUCE) {
-    const float8 v = vload8(0, row + j);
-    top8 = v > top8 ? v : top8;
-  }
-  if (whole + lid < n) top8.s0 = fmax(top8.s0, row[whole + lid]);
-  const float4 top4 = fmax(top8.lo, top8.hi);
-  const float top = group_max(fmax(fmax(top4.x, top4.y), fmax(top4.z, top4.w)), room);
-  for (ulong j = 8 * lid; j < whole; j += 8 * REDUCE)
-    total8 += bounded_exp8(vload8(0, row + j) - top);
-  if (whole + lid < n) total8.s0 += bounded_exp(row[whole + lid] - top);
-  const float total = group_sum(sum8(total8), room);
+  const float top = row_max(row, n, room), total = row_exp_sum(row, n, top, room);
   const int t = target[target0 + i];
   const float log_sum = top + log(total);
   float right = NAN; // what the target costs

@@ -136,6 +136,28 @@ inline float group_max(float value, local float *room) {
   return room[0];
 }
 
+/* Largest of a row of n, and sum of e^(x - top) over it, by a group that walks along it by eights: a compiler for CPUs
+ * makes no vectors of loops between barriers. What no eight holds goes by single numbers. */
+inline float row_max(const global float *row, ulong n, local float *room) {
+  const ulong lid = get_local_id(0), whole = n - n % 8;
+  float8 top8 = (float8)(-INFINITY);
+  for (ulong j = 8 * lid; j < whole; j += 8 * REDUCE) {
+    const float8 v = vload8(0, row + j);
+    top8 = v > top8 ? v : top8; // not NaN
+  }
+  if (whole + lid < n) top8.s0 = fmax(top8.s0, row[whole + lid]);
+  const float4 top4 = fmax(top8.lo, top8.hi);
+  return group_max(fmax(fmax(top4.x, top4.y), fmax(top4.z, top4.w)), room);
+}
+
+inline float row_exp_sum(const global float *row, ulong n, float top, local float *room) {
+  const ulong lid = get_local_id(0), whole = n - n % 8;
+  float8 total8 = (float8)(0.0f);
+  for (ulong j = 8 * lid; j < whole; j += 8 * REDUCE) total8 += bounded_exp8(vload8(0, row + j) - top);
+  if (whole + lid < n) total8.s0 += bounded_exp(row[whole + lid] - top);
+  return group_sum(sum8(total8), room);
+}
+
 /* Philox 4x32-10 at (seed, stream, counter), as runtime/core/rng.h says and computes on the host. Single
  * numbers, unrolled and never a call: only so do compilers for CPUs draw sixteen at once (PoCL: 20 times as
  * fast). */
@@ -154,4 +176,21 @@ __attribute__((always_inline)) inline uint4 philox(ulong seed, ulong stream, ulo
     k1 += 0xBB67AE85u;
   }
   return (uint4)(x0, x1, x2, x3);
+}
+
+/* A window that slides over maps [n, in_h, in_w, channels], see runtime/layers/window.h. */
+#define SLIDE_ARGS                                                                                 \
+  uint n, uint channels, uint in_h, uint in_w, uint out_h, uint out_w, uint size_h, uint size_w,   \
+      uint stride_h, uint stride_w, uint step_h, uint step_w, uint top, uint left, uint bottom,    \
+      uint right
+
+/* Where tap `tap` of the window at position `at` lies: an index below `limit`, or some other number. */
+inline uint slide_source(uint at, uint tap, uint stride, uint step, uint before) {
+  return at * stride + tap * step - before; // below 0 wraps around to beyond any limit
+}
+
+/* The position whose tap `tap` lies at `from`, or a number that is no position. */
+inline uint slide_target(uint from, uint tap, uint stride, uint step, uint before) {
+  const uint reach = from + before, offset = tap * step;
+  return reach < offset || (reach - offset) % stride ? 0xffffffffu : (reach - offset) / stride;
 }

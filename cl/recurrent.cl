@@ -60,3 +60,55 @@ kernel void lstm_cell_bwd(global float *gz, ulong gz0, global float *gc_prev, ul
   gz[gz0 + base + 3 * hidden] += dh * t * o * (1.0f - o);
   if (with_gc_prev) gc_prev[gc_prev0 + one] += dc * f;
 }
+
+/*
+ * The gated recurrent unit. z is [batch, 2 hidden]:
+ *
+ *   z row:   | r: hidden | u: hidden |
+ *
+ * Backward, a gradient counts as not wanted without its flag; those that are get their parts added.
+ */
+kernel void gru_reset_fwd(global float *y, ulong y0, const global float *z, ulong z0,
+                          const global float *h, ulong h0, ulong batch, ulong hidden) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong base = row * 2 * hidden + at, one = row * hidden + at;
+  y[y0 + one] = logistic(z[z0 + base]) * h[h0 + one];
+}
+
+kernel void gru_reset_bwd(global float *gz, ulong gz0, uint with_gz, global float *gh, ulong gh0,
+                          uint with_gh, const global float *gy, ulong gy0, const global float *z,
+                          ulong z0, const global float *h, ulong h0, ulong batch, ulong hidden) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong base = row * 2 * hidden + at, one = row * hidden + at;
+  const float r = logistic(z[z0 + base]), g = gy[gy0 + one];
+  if (with_gz) gz[gz0 + base] += g * h[h0 + one] * r * (1.0f - r);
+  if (with_gh) gh[gh0 + one] += g * r;
+}
+
+kernel void gru_cell_fwd(global float *y, ulong y0, const global float *z, ulong z0,
+                         const global float *h, ulong h0, const global float *candidate,
+                         ulong candidate0, ulong batch, ulong hidden) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong one = row * hidden + at;
+  const float u = logistic(z[z0 + row * 2 * hidden + hidden + at]);
+  y[y0 + one] = u * h[h0 + one] + (1.0f - u) * quick_tanh(candidate[candidate0 + one]);
+}
+
+kernel void gru_cell_bwd(global float *gz, ulong gz0, uint with_gz, global float *gh, ulong gh0,
+                         uint with_gh, global float *gcandidate, ulong gcandidate0,
+                         uint with_gcandidate, const global float *gy, ulong gy0,
+                         const global float *z, ulong z0, const global float *h, ulong h0,
+                         const global float *candidate, ulong candidate0, ulong batch,
+                         ulong hidden) {
+  const ulong at = get_global_id(0), row = get_global_id(1);
+  if (at >= hidden) return;
+  const ulong base = row * 2 * hidden + hidden + at, one = row * hidden + at;
+  const float u = logistic(z[z0 + base]), t = quick_tanh(candidate[candidate0 + one]);
+  const float g = gy[gy0 + one];
+  if (with_gz) gz[gz0 + base] += g * (h[h0 + one] - t) * u * (1.0f - u);
+  if (with_gh) gh[gh0 + one] += g * u;
+  if (with_gcandidate) gcandidate[gcandidate0 + one] += g * (1.0f - u) * (1.0f - t * t);
+}

@@ -48,4 +48,18 @@ function files.npy(shape, values)
   return table.concat(parts)
 end
 
+--- Write a .npz file.
+-- @tparam string path
+-- @tparam table arrays name -> the bytes of a .npy file
+function files.npz(path, arrays)
+  local words, number = {path}, 0
+  for name, bytes in pairs(arrays) do
+    number = number + 1
+    words[#words + 1], words[#words + 2] = name .. ".npy", files.write(("%s.%d"):format(path, number), bytes)
+  end
+  local python = "import sys, zipfile, os; w = sys.argv; z = zipfile.ZipFile(w[1], 'w'); "
+    .. "[(z.write(w[i + 1], w[i]), os.remove(w[i + 1])) for i in range(2, len(w), 2)]"
+  assert(os.execute(('python3 -c "%s" %s'):format(python, table.concat(words, " "))))
+end
+
 return files

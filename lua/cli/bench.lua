@@ -31,10 +31,10 @@ local bench = {
     {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
   },
   arguments = {name = "step, decode or prune", min = 1, max = 1},
-  details = "A step is forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam. decode makes greedy\n"
-    .. "captions of " .. workload.DECODED .. " images, from their region features on. prune scores all weights of the\n"
-    .. "network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the turns in seconds,\n"
-    .. "the time that all threads were busy, and peaks of memory.",
+  details = "A step is forward, cross-entropy, backward, the model's usual Adam and limit of gradients. decode makes\n"
+    .. "greedy captions of " .. workload.DECODED .. " images, from their region features on. prune scores all weights\n"
+    .. "of the network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the turns in\n"
+    .. "seconds, the time that all threads were busy, and peaks of memory.",
 }
 
 -- This process -----------------------------------------------------------------------------------------
@@ -134,8 +134,8 @@ local function start_peer(args)
   local name = args.model .. "_step.py"
   local file = io.open(PEERS .. name)
   if not file then
-    error(("bench: --peer needs tests/bench/%s, which is in the source tree only; run bench from a build tree"):format(
-      name), 0)
+    error(("bench: --peer needs tests/bench/%s; there are peers of ort and updown, in the source tree only, so run "
+      .. "bench from a build tree"):format(name), 0)
   end
   file:close()
   local masks = args.prune == "supermask" and args.draw or "none"

@@ -1,12 +1,13 @@
---- lacuna caption: captions for region features.
+--- lacuna caption: captions for pictures or region features.
 local lac = require "lac"
+local album = require "data.album"
 local annotations = require "data.annotations"
 local beam = require "train.beam"
 local checkpoint = require "train.checkpoint"
 local features = require "data.features"
 
 local caption = {
-  summary = "print captions for images given as region features",
+  summary = "print captions for pictures, or for images given as region features",
   usage = "lacuna caption MODEL.h5 INPUT...",
   options = {
     {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
@@ -16,17 +17,18 @@ local caption = {
     {name = "json", help = 'print [{"image_id": ..., "caption": ...}, ...]'},
   },
   arguments = {name = "MODEL INPUT", min = 2},
-  details = "An input is an array [regions, features]: .npy or .npz (one image each) or .h5 (a dataset per\n"
-    .. "image). The image's name is the file's, or the dataset's.\n"
+  details = "A model with an encoder looks at pictures, JPEG or PNG. Else, or instead, an input is an array [regions,\n"
+    .. "features]: .npy or .npz (one image each) or .h5 (a dataset per image). The image's name is the file's, or the\n"
+    .. "dataset's. Pictures that cannot be read are named at the end, and the others captioned. The array fc of an\n"
+    .. ".npz file is the vector of the whole image, for models that look at one; else that is the mean of the regions.\n"
     .. "WHERE is a folder of .npy or .npz files named as the images, a .h5 file with a dataset per image, one such\n"
     .. "file where there is one image, or grid: the regions are the cells of a square grid, row by row. Else boxes\n"
     .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.",
 }
 
 -- The best caption of each image, as ids.
-local function decode(model, images, options)
-  local scope <close> = lac.scope()
-  local seen = model:encode(features.batch(images))
+local function decode(model, batch, options)
+  local seen = model:encode(batch)
   if options.width == 1 then return beam.greedy(model, seen, options) end
   local best = {}
   for i, list in ipairs(beam.search(model, seen, options)) do
@@ -39,7 +41,7 @@ local function read_images(paths, model, boxes)
   local images = {}
   if boxes then features.check_where(boxes, #paths) end
   for _, path in ipairs(paths) do
-    for _, image in ipairs(features.read(path, model.cfg.features, boxes)) do
+    for _, image in ipairs(features.read(path, model.cfg, boxes)) do
       if model.needs_boxes and not image.boxes then
         error(path .. ": this model looks at the boxes of regions, and there are none; --boxes says where they are", 0)
       end
@@ -47,6 +49,47 @@ local function read_images(paths, model, boxes)
     end
   end
   return images
+end
+
+local FEATURES = {npy = true, npz = true, h5 = true, hdf5 = true}
+local PICTURES = {jpg = true, jpeg = true, png = true}
+
+-- Inputs that are pictures, and those that are features.
+local function sort_inputs(args, model)
+  local pictures, others = {}, {}
+  for i = 2, #args do
+    local ending = (args[i]:match("%.(%w+)$") or ""):lower()
+    if PICTURES[ending] and not model.encoder then
+      error(("%s: %s looks at region features, not at pictures; a model with an encoder (model.encoder in its recipe) "
+        .. "looks at those"):format(args[i], args[1]), 0)
+    end
+    table.insert(model.encoder and not FEATURES[ending] and pictures or others, args[i])
+  end
+  return pictures, others
+end
+
+-- say(name, caption) for each picture that can be read; returns what is wrong with the others.
+local function caption_pictures(model, paths, args, options, say)
+  local batches <close> = album.batches(paths, model.encoder.pictures, math.min(args.batch, #paths))
+  local all_problems = {}
+  while true do
+    local scope <close> = lac.scope()
+    local pictures, numbers, problems = batches:next()
+    if pictures == nil then return all_problems end
+    table.move(problems, 1, #problems, #all_problems + 1, all_problems)
+    for i, best in ipairs(pictures and decode(model, {pictures = pictures}, options) or {}) do
+      say(album.name(paths[numbers[i]]), best.ids)
+    end
+  end
+end
+
+local function caption_features(model, paths, args, options, say)
+  local images = read_images(paths, model, args.boxes)
+  for first = 1, #images, args.batch do
+    local scope <close> = lac.scope()
+    local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})
+    for i, best in ipairs(decode(model, features.batch(some), options)) do say(some[i].id, best.ids) end
+  end
 end
 
 function caption.run(args)
@@ -60,16 +103,17 @@ function caption.run(args)
     error(("%s: a model of the kind %s looks at no boxes; leave --boxes out"):format(args[1],
       found.config.model.name), 0)
   end
-  local images = read_images(table.move(args, 2, #args, 1, {}), found.model, args.boxes)
-  local results = {}
-  for first = 1, #images, args.batch do
-    local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})
-    for i, best in ipairs(decode(found.model, some, options)) do
-      results[#results + 1] = {image_id = annotations.id(some[i].id), caption = found.vocab:decode(best.ids)}
-      if not args.json then print(("%s\t%s"):format(some[i].id:gsub("%c", "?"), results[#results].caption)) end
-    end
+  local results, problems = {}, {}
+  local function say(name, ids)
+    results[#results + 1] = {image_id = annotations.id(name), caption = found.vocab:decode(ids)}
+    if not args.json then print(("%s\t%s"):format(name:gsub("%c", "?"), results[#results].caption)) end
   end
-  if args.json then print(lac.json.encode(results)) end
+  local pictures, others = sort_inputs(args, found.model)
+  if #pictures > 0 then problems = caption_pictures(found.model, pictures, args, options, say) end
+  caption_features(found.model, others, args, options, say)
+  if args.json then print(lac.json.encode(lac.json.array(results))) end
+  for _, problem in ipairs(problems) do io.stderr:write("lacuna: ", problem, "\n") end
+  return #problems > 0 and 1 or 0
 end
 
 return caption

@@ -3,6 +3,7 @@ local disk = require "core.disk"
 local bar = require "cli.bar"
 local build = require "data.build"
 local captions = require "data.captions"
+local data_features = require "cli.data_features"
 local karpathy = require "data.karpathy"
 local shapes = require "data.shapes"
 local tokenizer = require "data.tokenizer"
@@ -14,9 +15,13 @@ local make_room = require "cli.make_room"
 -- What a data file is made of, by the option that asks for it: `option`'s value and all arguments -> source, see
 -- data.build. `with` are options that only this source knows.
 local SOURCES = {
-  {option = "captions", with = {"features", "boxes", "name"}, open = function(path, args)
-    if not args.features then options.wrong("--captions needs --features DIR, a folder with a file per image") end
-    return karpathy.open {captions = path, features = args.features, boxes = args.boxes, name = args.name}
+  {option = "captions", with = {"features", "boxes", "name", "images", "skip_missing"}, open = function(path, args)
+    if (args.features == nil) == (args.images == nil) then
+      options.wrong("--captions needs --features DIR, a folder with a file per image, or --images DIR, their pictures")
+    end
+    if args.images and args.boxes then options.wrong("--boxes goes with --features; pictures have none") end
+    return karpathy.open {captions = path, features = args.features, boxes = args.boxes, name = args.name,
+                          images = args.images, skip_missing = args.skip_missing}
   end},
   {option = "shapes", with = {"seed", "size", "pictures"}, open = function(count, args)
     return shapes.source {images = count, seed = args.seed, size = args.size, pictures = args.pictures}
@@ -56,11 +61,14 @@ end
 
 local BUILD = {
   summary = "make a data file",
-  usage = "lacuna data build --captions FILE.json --features DIR | --shapes N -o DATA.h5",
+  usage = "lacuna data build --captions FILE.json --features DIR | --captions FILE.json --images DIR | --shapes N "
+    .. "-o DATA.h5",
   options = {
     {name = "captions", value = "FILE", help = "captions and splits in Karpathy's layout"},
     {name = "features", value = "DIR", help = "region features, a .npy or .npz file per image"},
     {name = "boxes", value = "DIR", help = "their boxes likewise, edges from 0 to 1; or grid: regions are cells"},
+    {name = "images", value = "DIR", help = "in place of features: their pictures, JPEG or PNG"},
+    {name = "skip-missing", help = "leave images out whose pictures are not there"},
     {name = "name", value = "NAME", help = "what the data set is called; else the JSON file's name"},
     shapes_option("shapes", "images", "N", "instead: N generated scenes of shapes, with captions"),
     shapes_option("seed", "seed", "N", ("which scenes (%d if not given)"):format(shapes.defaults.seed)),
@@ -79,9 +87,12 @@ local BUILD = {
   },
   details = "A feature file is named by the image's id (cocoid, or the number behind the last _ of the file name) or\n"
     .. "by the file name without its ending. An .npz file holds feat (or features, or one array only) and may hold\n"
-    .. "boxes. With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
+    .. "boxes, and fc, the vector of the whole image, which is the mean of the regions without it.\n"
+    .. "With --boxes grid regions are the cells of a square grid, row by row, or of what an array [rows,\n"
     .. "columns, features] says (./grid is a folder of that name). The split restval becomes part of train. Words\n"
     .. "are taken from the training captions only.\n\n"
+    .. "With --images the file holds no features but the names of the pictures and their folder, and models have an\n"
+    .. "encoder that looks at them (model.encoder in a recipe); data.images = DIR says where they are by then.\n\n"
     .. "Tokenizers: word; radix, a word as digits to a base, for small classifiers; char; bpe and unigram, subwords\n"
     .. "as SentencePiece makes them. A model keeps the tokenizer of the data it is trained on.",
 }
@@ -99,8 +110,10 @@ function BUILD.run(args)
     vocab_size = args.vocab, coverage = args.coverage, base = args.base,
     progress = function(count) shown:update(count) end})
   shown:finish()
-  print(("%s: %d images, %d captions, %s, %d regions of %d features"):format(args.output, done.images,
-    done.captions, done.vocab:describe(), done.regions, source.width))
+  print(("%s: %d images, %d captions, %s, %s"):format(args.output, done.images, done.captions, done.vocab:describe(),
+    source.pictures and "pictures in " .. source.pictures
+      or ("%d regions of %d features"):format(done.regions, source.width)))
+  if (source.left_out or 0) > 0 then print(("left out: %d images without a picture"):format(source.left_out)) end
 end
 
 -- lacuna data info ------------------------------------------------------------------------------------
@@ -117,25 +130,38 @@ local function print_rows(rows)
   for _, row in ipairs(rows) do print(("%-" .. width .. "s  %s"):format(row[1], row[2])) end
 end
 
+-- What there is to see on the images.
+local function look_rows(dataset)
+  if dataset.has_pictures then
+    local left = dataset:left_out()
+    return {{"pictures", ("in %s%s"):format(dataset.looks.place,
+      left > 0 and ("; %d more images have none there"):format(left) or "")}}
+  end
+  local regions = dataset:regions()
+  return {
+    {"regions", ("%d in all; an image has %d at least, %.1f on average, %d at most"):format(regions.total, regions.min,
+      regions.mean, regions.max)},
+    {"features", ("%d per region, %s%s"):format(dataset.width, dataset.dtype,
+      dataset.fc_width ~= dataset.width and (", %d per image"):format(dataset.fc_width) or "")},
+    {"boxes", dataset.has_boxes and "yes" or "no"},
+  }
+end
+
 function INFO.run(args)
-  local dataset <close> = captions.open {path = args[1]}
+  local dataset <close> = captions.open {path = args[1], missing = "skip"}
   local rows = {{"name", dataset.name}}
   for _, split in ipairs(build.SPLITS) do
     local count = 0
     for _, image in ipairs(dataset:references(split)) do count = count + #image.captions end
     rows[#rows + 1] = {split, ("%d images, %d captions"):format(dataset:size(split), count)}
   end
-  local regions, mean, most = dataset:regions(), dataset:caption_words()
+  local mean, most = dataset:caption_words()
   table.move({
     {"vocabulary", ("%s, %d of them special"):format(dataset.vocab:describe(), dataset.vocab.specials)},
     {"caption", ("%.1f %s on average, %d at most"):format(mean, dataset.vocab.unit, most)},
-    {"regions", ("%d in all; an image has %d at least, %.1f on average, %d at most"):format(regions.total, regions.min,
-      regions.mean, regions.max)},
-    {"features", ("%d per region, %s%s"):format(dataset.width, dataset.dtype,
-      dataset.fc_width ~= dataset.width and (", %d per image"):format(dataset.fc_width) or "")},
-    {"boxes", dataset.has_boxes and "yes" or "no"},
-    {"file", ("%d bytes"):format(disk.size(args[1]))},
-  }, 1, 6, #rows + 1, rows)
+  }, 1, 2, #rows + 1, rows)
+  for _, row in ipairs(look_rows(dataset)) do rows[#rows + 1] = row end
+  rows[#rows + 1] = {"file", ("%d bytes"):format(disk.size(args[1]))}
   print_rows(rows)
   local shown = 0
   for _, split in ipairs(build.SPLITS) do
@@ -148,24 +174,28 @@ function INFO.run(args)
   end
 end
 
--- Both ------------------------------------------------------------------------------------------------
+-- All -------------------------------------------------------------------------------------------------
 
-local PARTS = {build = BUILD, info = INFO}
+local PARTS = {build = BUILD, features = data_features.part, info = INFO}
 
 local data = {
-  summary = "make a data file from captions and features, or look into one",
-  usage = "lacuna data build|info ...",
-  arguments = {name = "build or info", min = 1},
+  summary = "make a data file from captions and features or pictures, or look into one",
+  usage = "lacuna data build|features|info ...",
+  arguments = {name = "build, features or info", min = 1},
   options_first = true,
   details = "lacuna data build --captions FILE.json --features DIR -o DATA.h5   " .. BUILD.summary .. "\n"
+    .. "lacuna data build --captions FILE.json --images DIR -o DATA.h5     the same, of pictures\n"
     .. "lacuna data build --shapes N -o DATA.h5                            the same, of generated scenes\n"
+    .. "lacuna data features --encoder ENCODER.h5 DATA.h5 -o FEATURES.h5   " .. data_features.part.summary .. "\n"
     .. "lacuna data info DATA.h5                                           " .. INFO.summary .. "\n\n"
-    .. "lacuna data build --help and lacuna data info --help say more.",
+    .. "lacuna data build --help, and so on, say more.",
 }
 
 function data.run(words)
   local part = PARTS[words[1]]
-  if not part then options.wrong('data knows "build" and "info", not "%s"; see lacuna data --help', words[1]) end
+  if not part then
+    options.wrong('data knows "build", "features" and "info", not "%s"; see lacuna data --help', words[1])
+  end
   local args = options.parse("data " .. words[1], part, table.move(words, 2, #words, 1, {}))
   if args.help then
     io.write(options.help(part))

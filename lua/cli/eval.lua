@@ -5,6 +5,7 @@ local checkpoint = require "train.checkpoint"
 local evaluate = require "train.evaluate"
 local native = require "cli.native"
 local options = require "cli.options"
+local sight = require "train.sight"
 local standard = require "metrics.standard"
 local stats = require "prune.stats"
 
@@ -13,6 +14,8 @@ local eval = {
   usage = "lacuna eval MODEL.h5... --data D.h5 [--split test]",
   options = {
     {name = "data", value = "FILE", help = "a data file, see lacuna data"},
+    {name = "images", value = "DIR", help = "where the pictures of a data file of pictures are"},
+    {name = "skip-missing", help = "leave images out whose pictures are not there or cannot be read"},
     {name = "split", value = "NAME", default = "test", choices = {"train", "val", "test"}, help = "which images"},
     {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
     {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
@@ -27,23 +30,11 @@ local eval = {
     .. "RUN/best.h5 is called by the name of its run.",
 }
 
-local function check_fit(path, found, dataset)
-  local width = found.config.model.features
-  if width ~= dataset.width then
-    error(("%s: the model looks at regions of %d features, those of %s have %d"):format(path, width, dataset.path,
-      dataset.width), 0)
-  end
-  if found.model.needs_boxes and not dataset.has_boxes then
-    error(("%s: the model looks at the boxes of regions, and there are none in %s; lacuna data build --boxes adds them")
-      :format(path, dataset.path), 0)
-  end
-  if not found.vocab then error(path .. ": there is no vocabulary in this model file", 0) end
-end
-
 -- One model's column.
 local function judge_model(path, dataset, judge, args)
   local found = checkpoint.load(path)
-  check_fit(path, found, dataset)
+  if not found.vocab then error(path .. ": there is no vocabulary in this model file", 0) end
+  sight(found.model, dataset, path)
   local cfg = {beam = args.beam, batch = args.batch, length = args.length or found.config.decode.length}
   local words = dataset.vocab
   dataset.vocab = found.vocab -- what the ids mean is the model's
@@ -144,7 +135,8 @@ end
 
 function eval.run(args)
   if not args.data then options.wrong("--data FILE is missing; see lacuna eval --help") end
-  local dataset <close> = require("data.captions").open {path = args.data}
+  local dataset <close> = require("data.captions").open {path = args.data, images = args.images,
+    missing = args.skip_missing and "skip" or nil}
   if dataset:size(args.split) == 0 then
     error(("%s: there is no image in the split %s"):format(args.data, args.split), 0)
   end

@@ -53,7 +53,7 @@ end
 local function write_safetensors(path, model)
   local scope <close> = lac.scope()
   local tensors = {}
-  for _, p in ipairs(model:parameters()) do tensors[p.name] = p.param:pruned() end
+  for _, p in ipairs(model:tensors()) do tensors[p.name] = p.param:pruned() end
   lac.safetensors.write(path, tensors)
 end
 
@@ -66,7 +66,7 @@ end
 function export.run(args)
   if not args.output then options.wrong("export needs --output FILE, the file to write") end
   local cfg, is_safetensors = choose(args)
-  local found = checkpoint.load(args[1])
+  local found = checkpoint.load(args[1], "any")
   make_room(args.output)
   if is_safetensors then
     write_safetensors(args.output, found.model)

@@ -28,9 +28,10 @@ local info = {
   details = "devices: the number, or P:D, or a word of the name is what LACUNA_DEVICE takes.\n"
     .. "MODEL: per tensor the non-zeros, the bytes now, and what lacuna export would make of it: dense float32 and\n"
     .. "float16, packed float32, float16 and int8, and the published COO format (20 bytes per non-zero). Sparsity is\n"
-    .. "the share of zeros among the weights that pruning may touch; biases (no sparsity shown) are not. ~ is an\n"
-    .. "estimate from the first rows of a large dense tensor, - a form that cannot hold the values. MACs are the\n"
-    .. "multiply-accumulates for an image with one caption: all, and those with weights that are not 0.\n"
+    .. "the share of zeros among the weights that pruning may touch; biases (no sparsity shown) are not, nor what is\n"
+    .. "not trained but measured, such as the means of a normalisation. ~ is an estimate from the first rows of a large\n"
+    .. "dense tensor, - a form that cannot hold the values. MACs are the multiply-accumulates for an image with one\n"
+    .. "caption: all, and those with weights that are not 0.\n"
     .. "RUN: a run's folder: how far it is, and the same of its best model, or the last.\n"
     .. "A file named devices is ./devices.",
 }
@@ -82,9 +83,19 @@ local function settings(config)
   local parts = {}
   for _, name in ipairs(sorted_keys(config)) do
     local listed = name == "layers" and config.share_layer_encoder and config.share_layer_decoder
-    if name ~= "name" and not listed then parts[#parts + 1] = ("%s %s"):format(name, show(config[name])) end
+    if name ~= "name" and name ~= "encoder" and not listed then
+      parts[#parts + 1] = ("%s %s"):format(name, show(config[name]))
+    end
   end
   return table.concat(parts, ", ")
+end
+
+-- What is to be known of an encoder of pictures.
+local function print_encoder(title, encoder, config)
+  local seen = encoder.pictures
+  print(("  %-10s  %s"):format(title, settings(config)))
+  print(("  pictures    %dx%d, cut from %d; %dx%d positions of %d features"):format(seen.size, seen.size, seen.resize,
+    encoder.positions[1], encoder.positions[2], encoder.features))
 end
 
 -- Per parameter the bytes in the file and how they are stored.
@@ -100,7 +111,8 @@ local function stored(records)
 end
 
 local function cells_of(row, now)
-  local sparsity = row.maskable and ("%.2f %%"):format(100 * (1 - row.nonzeros / math.max(row.size, 1))) or ""
+  local sparsity = row.maskable and ("%.2f %%"):format(100 * (1 - row.nonzeros / math.max(row.size, 1)))
+    or row.buffer and "not trained" or ""
   local cells = {row.name, table.concat(row.shape, "x"), tostring(row.nonzeros), sparsity,
                  table.concat(now.parts, " + "), tostring(now.bytes)}
   for _, form in ipairs(sizes.FORMS) do
@@ -144,23 +156,38 @@ local function print_layers(path, records, rows)
   lines[#lines + 1] = total
   print_table(lines)
   local macs = rows.total.macs_dense
-  if macs and macs > 0 then
+  if macs and macs > 0 and not rows.image.regions then
+    print(("\n%s: MACs for a picture, %.2f %% of them left by zeros"):format(path,
+      100 * rows.total.macs_sparse / macs))
+  elseif macs and macs > 0 then
     print(("\n%s: MACs for an image of %.4g regions and %.4g words, %.2f %% of them left by zeros"):format(path,
       rows.image.regions, rows.image.words, 100 * rows.total.macs_sparse / macs))
   end
 end
 
--- The image that is asked for, or the usual one.
-local function image_of(args, usual)
-  return {regions = args.regions or usual.regions, words = args.words or usual.words}
+-- The image that is asked for, or the usual one; the regions of a model with an encoder are its positions.
+local function image_of(args, usual, model)
+  local positions = model.encoder and model.encoder.positions
+  return {regions = args.regions or positions and positions[1] * positions[2] or usual.regions,
+          words = args.words or usual.words}
 end
 
-local function print_model(path, image)
+local function print_encoder_file(path, found, records)
+  print(("%s: %s, an encoder of pictures, %d bytes"):format(path, found.config.model.name, disk.size(path)))
+  print_encoder("settings", found.model, found.config.model)
+  print()
+  print_layers(path, records, ledger.of(found.model, {}))
+end
+
+local function print_model(path, args, usual)
   local file <close> = checkpoint.open(path)
-  local found = checkpoint.read(file, path)
-  local rows = ledger.of(found.model, image)
+  local found = checkpoint.read(file, path, "any")
+  if found.config.kind == "encoder" then return print_encoder_file(path, found, storage.records(file, path)) end
+  local rows = ledger.of(found.model, image_of(args, usual, found.model))
   print(("%s: %s, %d bytes"):format(path, found.config.model.name, disk.size(path)))
   print("  model       " .. settings(found.config.model))
+  local encoder = found.config.model.encoder
+  if encoder then print_encoder("encoder", found.model.encoder, encoder) end
   print("  decoding    " .. settings(found.config.decode))
   print("  vocabulary  " .. (found.vocab and found.vocab:describe() or "none") .. "\n")
   print_layers(path, storage.records(file, path), rows)
@@ -224,8 +251,8 @@ local function print_run(path, args)
   print()
   local model, typical = model_of(folder), type(config.typical) == "table" and config.typical or {}
   if not model then return print "there is no model yet" end
-  print_model(model, image_of(args, {regions = tonumber(typical.regions) or ledger.USUAL.regions,
-                                     words = tonumber(typical.words) or ledger.USUAL.words}))
+  print_model(model, args, {regions = tonumber(typical.regions) or ledger.USUAL.regions,
+                            words = tonumber(typical.words) or ledger.USUAL.words})
 end
 
 local function check_is_there(path)
@@ -241,7 +268,7 @@ function info.run(args)
     check_is_there(what)
     what = what:gsub("(.)/+$", "%1")
     if Folder(what):has "config.json" then return print_run(what, args) end
-    return print_model(what, image_of(args, ledger.USUAL))
+    return print_model(what, args, ledger.USUAL)
   end
   if not what then print(("lacuna %s, %s"):format(native.version, _VERSION)) end
   print_devices()

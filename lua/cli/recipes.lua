@@ -45,17 +45,19 @@ end
 local FITS = {
   data = function(m) return m.open and m.defaults end,
   model = function(m) return m.defaults and m.forward end,
+  encoder = function(m) return m.defaults and m.forward end,
   optim = function(m) return m.rule and m.new end,
   prune = function(m) return m.defaults and m.new end,
 }
-local FOLDERS = {model = "models"}
+local FOLDERS = {model = "models", encoder = "models/encoders"}
 
 local function find(part, name)
   local folder = FOLDERS[part] or part
   if name then
     if not name:find("^[%l_%d]+$") then return nil end
-    if not package.searchpath(folder .. "." .. name, native.lua_dir .. "/?.lua") then return nil end
-    local module = require(folder .. "." .. name)
+    local path = folder:gsub("/", ".") .. "." .. name
+    if not package.searchpath(path, native.lua_dir .. "/?.lua") then return nil end
+    local module = require(path)
     return type(module) == "table" and FITS[part](module) and module or nil
   end
   local names = {}

@@ -24,6 +24,18 @@ local KINDS = {
     dropout = {none = {dropout = 0.5}, supermask = {dropout = 0.1}},
     adam = {eps = 1e-2, clip_value = 0.1}, rate = 0.01,
   },
+  softattention = {
+    presets = {
+      paper = {vocab = 9962, embed = 256, hidden = 512, attention = 512, features = 832, fc_features = 1024,
+               images = 32, captions = 1, steps = 13, regions = 196},
+      small = {vocab = 3000, embed = 96, hidden = 144, attention = 96, features = 832, fc_features = 1024,
+               images = 32, captions = 1, steps = 13, regions = 49},
+    },
+    sizes = {"vocab", "embed", "hidden", "attention", "features", "fc_features"},
+    dropout = {none = {dropout = 0.35, attention_dropout = 0.1},
+               supermask = {dropout = 0.11, attention_dropout = 0.03}},
+    adam = {eps = 1e-2, form = "tensorflow", weight_decay = 1e-5}, rate = 0.01,
+  },
   ort = {
     presets = {
       paper = {vocab = 10001, size = 512, inner = 2048, layers = 6, heads = 8, features = 2048,
@@ -38,7 +50,7 @@ local KINDS = {
 }
 
 --- Names of networks.
-workload.NAMES = {"ort", "updown"}
+workload.NAMES = {"ort", "softattention", "updown"}
 
 --- Names of sizes of them.
 workload.PRESETS = {"paper", "small"}

@@ -26,6 +26,13 @@ function config.optional(...)
   return config.either(nil, ...)
 end
 
+--- A key of the types that a default has, without the default.
+-- @param spec a default, or what `either` gives
+function config.without_default(spec)
+  if getmetatable(spec) == Rule then return config.optional(table.unpack(spec.types)) end
+  return config.optional(type(spec))
+end
+
 --- Whether a value is a part with named keys, which is merged key by key; lists and objects are values.
 function config.is_part(value)
   return type(value) == "table" and getmetatable(value) == nil and #value == 0

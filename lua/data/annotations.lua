@@ -127,8 +127,9 @@ end
 
 --- Read Karpathy's data set as what a model is trained with. restval belongs to train.
 -- @tparam string path
--- @treturn table list of {id =, file = name as written, stem = file without folder and ending, split = "train", "val"
--- or "test", captions = {raw texts}, tokens = {their words, joined}}, in the order of the file
+-- @treturn table list of {id =, file = name as written, stem = file without folder and ending, folder = where the file
+-- lies in a larger folder, if it is said, split = "train", "val" or "test", captions = {raw texts}, tokens = {their
+-- words, joined}}, in the order of the file
 -- @raise the file, the image and what is wrong
 function annotations.images(path)
   local value = json(path)
@@ -145,6 +146,7 @@ function annotations.images(path)
       tokens[j] = check_tokens(path, sentence, ("%s, sentence %d"):format(place, j))
     end
     images[i] = {id = image.id, file = file, stem = stem(file), captions = image.captions, tokens = tokens,
+                 folder = type(image.row.filepath) == "string" and image.row.filepath or nil,
                  split = check_split(path, image.row.split, place)}
   end
   if #images == 0 then fail(path, "there is no image in it") end

@@ -1,18 +1,21 @@
 --- Write a data file: captions as ids, features in one piece, everything that training needs.
 --
--- The layout, format "lacuna-data" version 2: attributes format, version, name, width (features per region),
+-- The layout, format "lacuna-data": attributes format, version, name, width (features per region),
 -- fc_width, boxes (0 or 1); `features` [all regions, width] float32 or float16 in one piece; `boxes` [all
 -- regions, 4] and `fc` [images, fc_width], which may be absent; `region_start` and `caption_start` [images + 1],
 -- `split` [images] (0 train, 1 val, 2 test), `token_start` [captions + 1] and `tokens`, ids with bos and eos, all
 -- int32; the texts `vocab` (as the tokenizer's text() writes it) and `images` (JSON: [{id, file, captions}, ...]).
--- Version 1 knows the word tokenizer only, and is still written for it.
+-- A file of pictures has in place of features, boxes, fc, region_start, width, fc_width and boxes the attribute
+-- `pictures`, the folder in which the images' files are.
+--
+-- Version 1 knows the word tokenizer only, and is still written for it; version 2 knows features only, likewise.
 -- @module data.build
 local lac = require "lac"
 local blame = require "core.blame"
 local config = require "core.config"
 local tokenizer = require "data.tokenizer"
 
-local build = {FORMAT = "lacuna-data", VERSION = 2, SPLITS = {"train", "val", "test"}}
+local build = {FORMAT = "lacuna-data", VERSION = 3, SPLITS = {"train", "val", "test"}}
 
 local SPLIT_CODE = {}
 for i, name in ipairs(build.SPLITS) do SPLIT_CODE[name] = i - 1 end
@@ -28,6 +31,7 @@ local defaults = {
 
 -- Of the training captions.
 local function build_vocab(source, cfg)
+  if source.vocab then return source.vocab end
   local images, i, j = source.images, 1, 0
   local function next_caption()
     while images[i] do
@@ -51,8 +55,8 @@ end
 local function write_captions(file, images, words)
   local captions, starts, tokens, splits = {0}, {0}, {}, {}
   for i, image in ipairs(images) do
-    for _, text in ipairs(image.tokens) do
-      local ids = words:encode(text)
+    for c, text in ipairs(image.tokens) do
+      local ids = image.ids and image.ids[c] or words:encode(text)
       table.move(ids, 1, #ids, #tokens + 1, tokens)
       starts[#starts + 1] = #tokens
     end
@@ -80,10 +84,8 @@ local function check_same(image, part, value, first)
     value and "" or "no ", part), 0)
 end
 
--- Features, boxes and fc of one image into the file.
-local function write_image(file, image, source, has, cfg)
-  local scope <close> = lac.scope()
-  local got = source.read(image)
+-- Features, boxes and fc of one image into the file; returns its regions.
+local function write_image(file, image, got, has, cfg)
   for _, part in ipairs {"boxes", "fc"} do
     if has[part] == nil then has[part] = got[part] ~= nil end
     check_same(image, part, got[part], has[part])
@@ -92,31 +94,67 @@ local function write_image(file, image, source, has, cfg)
   if not good then error(("%s (image %s, %s)"):format(message, image.id, image.file), 0) end
   if got.boxes then file:append("boxes", got.boxes) end
   if got.fc then
-    has.fc_width = got.fc:numel()
+    has.fc_width = has.fc_width or got.fc:numel()
+    if got.fc:numel() ~= has.fc_width then
+      error(("image %s (%s) has an fc of %d numbers, those before it have %d"):format(image.id, image.file,
+        got.fc:numel(), has.fc_width), 0)
+    end
     file:append("fc", got.fc:reshape(1, has.fc_width))
   end
   return got.att:shape(1)
 end
 
-local function write_features(file, source, cfg)
-  local starts, has = {0}, {}
-  for i, image in ipairs(source.images) do
-    starts[i + 1] = starts[i] + write_image(file, image, source, has, cfg)
-    if cfg.progress then cfg.progress(i, #source.images) end
+-- take(image, what there is to see on it), and then done(), for the images of a source.
+local function each(source, take, done)
+  if source.each then
+    return source.each(function(image, got)
+      take(image, got)
+      done()
+    end)
   end
+  for _, image in ipairs(source.images) do
+    do
+      local scope <close> = lac.scope()
+      take(image, source.read(image))
+    end
+    done()
+  end
+end
+
+-- Returns the images that have features, and their regions in all.
+local function write_features(file, source, cfg)
+  local starts, has, kept = {0}, {}, {}
+  each(source, function(image, got)
+    kept[#kept + 1] = image
+    starts[#kept + 1] = starts[#kept] + write_image(file, image, got, has, cfg)
+  end, function()
+    if cfg.progress then cfg.progress(#kept, #source.images) end
+  end)
+  if #kept == 0 then error(source.name .. ": there is no image to write", 0) end
   write_ints(file, "region_start", starts)
+  file:set_attr("", "width", source.width)
   file:set_attr("", "fc_width", has.fc_width or source.width)
   file:set_attr("", "boxes", has.boxes and 1 or 0)
-  return starts[#starts]
+  return kept, starts[#starts]
+end
+
+-- What the images look like: features, or where their pictures are.
+local function write_looks(file, source, cfg)
+  if not source.pictures then return write_features(file, source, cfg) end
+  file:set_attr("", "pictures", source.pictures)
+  if cfg.progress then cfg.progress(#source.images, #source.images) end
+  return source.images, 0
 end
 
 --- Write a data file; one that is there is replaced only when the new one is whole.
 -- @tparam string path
--- @tparam table source name, width, images: list of {id, file, split = "train", "val" or "test", captions = {raw
--- texts}, tokens = {their words, joined}}, read: image -> {att = tensor [n, width], boxes = tensor [n, 4] or nil,
--- fc = tensor or nil}, called once for each, in order
+-- @tparam table source name, images: list of {id, file, split = "train", "val" or "test", captions = {raw texts},
+-- tokens = {their words, joined}}; width and read: image -> {att = tensor [n, width], boxes = tensor [n, 4] or nil, fc
+-- = tensor or nil}, called once for each, in order, or in place of read each: take -> nothing, calls take(image, the
+-- same), in order, and leaves the images out that it does not take; or, for a file of pictures, pictures: the folder
+-- of their files. vocab, a tokenizer, and the images' ids, a list for each of tokens, may be given too
 -- @tparam[opt] table cfg see defaults
--- @treturn table {images =, captions =, regions =, vocab = the tokenizer}
+-- @treturn table {images =, captions =, regions = (0 for pictures), vocab = the tokenizer}
 function build.write(path, source, cfg)
   cfg = config.merge(defaults, cfg, "data.build")
   if cfg.dtype ~= "f32" and cfg.dtype ~= "f16" then
@@ -125,15 +163,16 @@ function build.write(path, source, cfg)
   local words = build_vocab(source, cfg)
   local file <close> = lac.hdf5.create(path)
   file:set_attr("", "format", build.FORMAT)
-  file:set_attr("", "version", words.kind == "word" and 1 or build.VERSION)
+  local least = words.kind == "word" and 1 or 2
+  file:set_attr("", "version", source.pictures and build.VERSION or least)
   file:set_attr("", "name", source.name)
-  file:set_attr("", "width", source.width)
-  write_captions(file, source.images, words)
-  write_texts(file, source.images, words)
-  local regions, captions = write_features(file, source, cfg), 0
+  local images, regions = write_looks(file, source, cfg)
+  write_captions(file, images, words)
+  write_texts(file, images, words)
   file:commit()
-  for _, image in ipairs(source.images) do captions = captions + #image.tokens end
-  return {images = #source.images, captions = captions, regions = regions, vocab = words}
+  local captions = 0
+  for _, image in ipairs(images) do captions = captions + #image.tokens end
+  return {images = #images, captions = captions, regions = regions, vocab = words}
 end
 
 return build

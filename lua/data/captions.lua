@@ -5,16 +5,18 @@
 --       local tape <close> = lac.tape()
 --       local batch = dataset:batch(seed, epoch, index)
 --
--- A batch depends on nothing but its three numbers, so a position in training is two of them. A thread reads the
--- features of the batch that is likely to be asked for next, while the model works on this one.
+-- A batch depends on nothing but its three numbers, so a position in training is two of them. Threads read the
+-- features or pictures of the batch that is likely to be asked for next, while the model works on this one.
 -- @module data.captions
 local lac = require "lac"
 local blame = require "core.blame"
 local build = require "data.build"
 local class = require "core.class"
 local config = require "core.config"
+local contents = require "data.contents"
+local Pictures = require "data.pictures"
+local Regions = require "data.regions"
 local suggest = require "core.suggest"
-local tokenizer = require "data.tokenizer"
 
 local Dataset = class("Dataset")
 
@@ -25,113 +27,38 @@ local defaults = {
   captions_per_image = 5,   -- in a training batch; drawn again where an image has fewer
   batch = 15,               -- images in a training batch
   verify = true,            -- the checksum too, which reads the whole file once; else only its length
+  images = config.optional("string"), -- folder of the pictures; that which the data file names unless given
+  augment = false,          -- training pictures are cut and flipped at random, else cut out of the middle
+  missing = "error",        -- where a picture is not there or cannot be read; "skip" goes on without the image
 }
-
-local function fail(path, text, ...)
-  error(path .. ": " .. text:format(...), 0)
-end
 
 -- Opening --------------------------------------------------------------------------------------------
 
-local function check_format(file, path)
-  local format, version = file:attr("", "format"), file:attr("", "version")
-  if format ~= build.FORMAT then
-    fail(path, "is no data file of lacuna (its format is %s); lacuna data build makes one",
-      format and ('"' .. tostring(format) .. '"') or "not given")
+-- What reads the features of the images, or their pictures; images without one have no place in the splits.
+local function open_looks(self, file, cfg)
+  if not self.has_pictures then
+    self.looks = Regions {path = self.path, file = file, starts = self.region_start}
+    for _, key in ipairs {"width", "fc_width", "dtype"} do self[key] = self.looks[key] end
+    return
   end
-  if math.type(version) ~= "integer" or version < 1 or version > build.VERSION then
-    fail(path, "has version %s of the data format, this program reads versions 1 to %d; build it again",
-      tostring(version), build.VERSION)
-  end
-end
-
-local function read_ints(file, name)
-  local x <close> = file:read(name)
-  if x:dtype() ~= "i32" then error("holds no whole numbers in " .. name, 0) end
-  return x:totable()
-end
-
--- Where each part begins: from 0 to the number of all, none shorter than `least`.
-local function read_starts(file, name, count, total, least)
-  local starts = read_ints(file, name)
-  local right = #starts == count + 1 and starts[1] == 0 and (not total or starts[#starts] == total)
-  for i = 2, right and #starts or 0 do right = right and starts[i] - starts[i - 1] >= least end
-  if not right then error(name .. " does not fit the other parts", 0) end
-  return starts
-end
-
-local function check_images(images, captions)
-  for i, image in ipairs(images) do
-    local count = captions[i + 1] - captions[i]
-    if type(image) ~= "table" or type(image.captions) ~= "table" or #image.captions ~= count then
-      error(("image %d does not have %d captions"):format(i, count), 0)
+  self.looks = Pictures {path = self.path, folder = cfg.images or self.pictures, images = self.images,
+                         missing = cfg.missing, note = function(text) self:note(text) end}
+  for _, split in ipairs(build.SPLITS) do
+    local here = {}
+    for _, at in ipairs(self.members[split]) do
+      if not self.looks.gone[at] then here[#here + 1] = at end
     end
-    for _, text in ipairs(image.captions) do
-      if type(text) ~= "string" then error(("image %d has a caption that is no text"):format(i), 0) end
-    end
+    self.members[split] = here
   end
-end
-
-local function split_images(codes, count)
-  local members = {}
-  for i, name in ipairs(build.SPLITS) do members[name], members[i] = {}, name end
-  if #codes ~= count then error("split does not fit the other parts", 0) end
-  for i, code in ipairs(codes) do
-    if not members[code + 1] then error(("image %d is in no known split"):format(i), 0) end
-    table.insert(members[members[code + 1]], i)
-  end
-  return members
-end
-
--- Everything but the features into memory.
-local function read_parts(self, file)
-  local images = lac.json.decode(file:text("images"))
-  if type(images) ~= "table" then error("its list of images is not readable", 0) end
-  local count = #images
-  if count == 0 then error("there is no image in it", 0) end
-  self.vocab = tokenizer.parse(file:text("vocab"))
-  self.images = images
-  self.members = split_images(read_ints(file, "split"), count)
-  self.tokens = read_ints(file, "tokens")
-  self.caption_start = read_starts(file, "caption_start", count, nil, 1)
-  self.token_start = read_starts(file, "token_start", self.caption_start[count + 1], #self.tokens, 2)
-  self.region_start = read_starts(file, "region_start", count, nil, 1)
-  check_images(images, self.caption_start)
-  local size = self.vocab:size()
-  for _, id in ipairs(self.tokens) do
-    if id < 0 or id >= size then error(("it has the id %d, but %d words"):format(id, size), 0) end
-  end
-end
-
--- The thread that reads features, for as many regions and images as there are.
-local function open_features(self, file)
-  self.features = lac.hdf5.features(self.path, {att = "features", boxes = self.has_boxes and "boxes" or nil,
-    fc = file:has("fc") and "fc" or nil})
-  local info = self.features:info()
-  self.width, self.dtype = info.width, info.dtype
-  self.fc_width = info.fc_width > 0 and info.fc_width or info.width
-  if info.regions ~= self.region_start[#self.region_start] or
-      (info.fc_width > 0 and info.fc_rows ~= #self.images) then
-    self.features:close()
-    fail(self.path, "cannot be used: it has features of another number of images")
-  end
-end
-
-local function open_file(path, verify)
-  local opened, file = pcall(lac.hdf5.open, path, {verify = verify})
-  if opened then return file end
-  error((file:gsub("No such file or directory$", "%0; lacuna data build makes a data file")), 0)
 end
 
 function Dataset:init(cfg)
-  local file <close> = open_file(cfg.path, cfg.verify)
-  check_format(file, cfg.path)
+  local file <close>, parts = contents.open(cfg.path, cfg.verify)
+  for key, value in pairs(parts) do self[key] = value end
   self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
-  self.name, self.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
-  local good, message = pcall(read_parts, self, file)
-  if not good then fail(cfg.path, "cannot be used: %s", (tostring(message):gsub("^%S-:%d+: ", ""))) end
+  self.augment = cfg.augment
   self.length = self.length or self.vocab.usual_length
-  open_features(self, file)
+  open_looks(self, file, cfg)
   self.ordered, self.orders = nil, {} -- key of the batch on order; orders of the latest epochs
 end
 
@@ -140,11 +67,26 @@ function Dataset:__tostring()
     self:size("test"))
 end
 
---- Stop the thread and close the file; idempotent.
+--- Stop the threads and close the file; idempotent.
 function Dataset:close()
-  self.features:close()
+  self.looks:close()
 end
 Dataset.__close = Dataset.close
+
+--- Where has_pictures: how they are read, before the first batch and whenever it changes.
+-- @tparam table spec size, resize, grid, keep_aspect: `pictures` of an encoder, see lac.pictures
+function Dataset:use_pictures(spec)
+  self.ordered = nil
+  self.looks:use(spec)
+end
+
+--- Told of every picture that is left out while training or evaluating; to be replaced.
+function Dataset.note(_, _) end
+
+--- @treturn integer images whose pictures are not there, left out by data.missing = "skip"
+function Dataset:left_out()
+  return self.looks.left_out or 0
+end
 
 -- What is in it --------------------------------------------------------------------------------------
 
@@ -177,16 +119,9 @@ function Dataset:references(split)
   return list
 end
 
---- @treturn table total, min, mean and max of the images' numbers of regions
+--- @treturn ?table total, min, mean and max of the images' numbers of regions; nil where there are pictures
 function Dataset:regions()
-  local starts = self.region_start
-  local count = #starts - 1
-  local found = {total = starts[count + 1], min = math.huge, max = 0, mean = starts[count + 1] / count}
-  for i = 1, count do
-    local regions = starts[i + 1] - starts[i]
-    found.min, found.max = math.min(found.min, regions), math.max(found.max, regions)
-  end
-  return found
+  return not self.has_pictures and self.looks:counts() or nil
 end
 
 --- @treturn number words (digits, characters, pieces) of a caption on average, runs of unknown ones counted as one
@@ -209,26 +144,22 @@ function Dataset:fingerprint()
   return file:read(512):match("^[^%z]*")
 end
 
--- Features -------------------------------------------------------------------------------------------
+-- Features and pictures ------------------------------------------------------------------------------
 
-local function order(self, key, images)
-  local wanted = {}
-  for _, at in ipairs(images) do
-    local first = self.region_start[at]
-    table.move({first, self.region_start[at + 1] - first, at - 1}, 1, 3, #wanted + 1, wanted)
-  end
+local function order(self, key, images, rng)
   self.ordered = nil -- should ordering fail
-  self.features:order(wanted)
+  self.looks:order(images, rng)
   self.ordered = key
 end
 
--- The features of images; `key` names this batch among all that can be on order.
-local function fetch(self, key, images)
-  if self.ordered ~= key then order(self, key, images) end
+-- What there is to see on images; `key` names this batch among all that can be on order. Images without are taken out
+-- of the list.
+local function fetch(self, key, images, rng)
+  if self.ordered ~= key then order(self, key, images, rng) end
   self.ordered = nil
-  local batch, starts = self.features:take(), self.region_start
-  batch.ids, batch.regions = {}, {}
-  for i, at in ipairs(images) do batch.ids[i], batch.regions[i] = self.images[at].id, starts[at + 1] - starts[at] end
+  local batch = self.looks:take(images)
+  batch.ids = {}
+  for i, at in ipairs(images) do batch.ids[i] = self.images[at].id end
   return batch
 end
 
@@ -311,16 +242,22 @@ local function key_of(seed, epoch, index)
   return ("train %d %d %d"):format(seed, epoch, index)
 end
 
+-- What pictures are cut and flipped with.
+local function augmentation(self, seed, epoch)
+  return self.augment and epoch_order(self, seed, epoch).rng or nil
+end
+
 --- A training batch of B images with K captions each.
 -- @tparam integer seed
 -- @tparam integer epoch from 0
 -- @tparam integer index 1 to steps()
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
--- boxes [B, S, 4] or nil; regions: how many each image has, a list; ids: the images'; rows = B * K captions, the
--- longest first, which end one by one: counts, how many there are at each step; words [sum of counts] i32, the ids
--- that are fed, step after step; targets, the ids that follow; weights, ones; owners [rows] i32, the image of each
--- caption, from 0 (owner_list: as a list); word_owners, that of each word; members [B, K] i32, the captions of each
--- image, from 0. The tensors belong to the current tape or scope.
+-- boxes [B, S, 4] or nil; regions: how many each image has, a list; or, where has_pictures, in place of these pictures
+-- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images'; rows = B * K
+-- captions, the longest first, which end one by one: counts, how many there are at each step; words [sum of counts]
+-- i32, the ids that are fed, step after step; targets, the ids that follow; weights, ones; owners [rows] i32, the
+-- image of each caption, from 0 (owner_list: as a list); word_owners, that of each word; members [B, K] i32, the
+-- captions of each image, from 0. The tensors belong to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
@@ -331,7 +268,8 @@ function Dataset:batch(seed, epoch, index)
       self:size("train"), steps, self.batch_images))
   end
   local images, captions = batch_images(self, seed, epoch, index), {}
-  local batch = fetch(self, key_of(seed, epoch, index), images)
+  local batch = fetch(self, key_of(seed, epoch, index), images, augmentation(self, seed, epoch))
+  if #images == 0 then error(self.path .. ": no picture of this training batch can be read", 0) end
   local rng = epoch_order(self, seed, epoch).rng
   for _, at in ipairs(images) do
     table.move(draw_captions(self, rng, at), 1, self.per_image, #captions + 1, captions)
@@ -339,13 +277,34 @@ function Dataset:batch(seed, epoch, index)
   make_words(self, captions, batch)
   batch.rows = #captions
   if index < steps then index = index + 1 else epoch, index = epoch + 1, 1 end
-  order(self, key_of(seed, epoch, index), batch_images(self, seed, epoch, index))
+  order(self, key_of(seed, epoch, index), batch_images(self, seed, epoch, index), augmentation(self, seed, epoch))
   return batch
 end
 
 -- Evaluation -----------------------------------------------------------------------------------------
 
---- The images of a split in the order of the file, in batches of `size`; the last may be smaller.
+-- Batches of images, `size` at a time, as evaluation() and all() give them.
+local function through(self, name, images, size)
+  local at = 1
+  local function cut()
+    return table.move(images, at, math.min(at + size - 1, #images), 1, {})
+  end
+  local function key()
+    return ("%s %d %d"):format(name, size, at)
+  end
+  return function()
+    while at <= #images do
+      local here = cut()
+      local batch = fetch(self, key(), here)
+      at = at + size
+      if at <= #images then order(self, key(), cut()) end
+      if #here > 0 then return batch end
+    end
+  end
+end
+
+--- The images of a split in the order of the file, in batches of `size`; the last may be smaller. Those whose pictures
+-- are left out are missing.
 --
 --     local next_batch = dataset:evaluation("val", 50)
 --     while true do
@@ -356,21 +315,37 @@ end
 -- @tparam[opt=50] integer size images per batch
 -- @treturn function -> {att, fc, mask, boxes, regions, ids} as for training, or nil after the last
 function Dataset:evaluation(split, size)
-  size = size or 50
-  local images, at = members(self, split), 1
-  local function cut()
-    return table.move(images, at, math.min(at + size - 1, #images), 1, {})
+  return through(self, "evaluate " .. tostring(split), members(self, split), size or 50)
+end
+
+--- The same of all images, in the order of the file.
+function Dataset:all(size)
+  local images = {}
+  for _, split in ipairs(build.SPLITS) do
+    table.move(self.members[split], 1, #self.members[split], #images + 1, images)
   end
-  local function key()
-    return ("%s %d %d"):format(split, size, at)
+  table.sort(images)
+  return through(self, "all", images, size or 50)
+end
+
+--- All images as a source of a data file has them, with the ids of their captions.
+-- @treturn table list of {id, file, split, captions, tokens, ids}, in the order of the file
+function Dataset:contents()
+  local list = {}
+  for _, split in ipairs(build.SPLITS) do
+    for _, at in ipairs(self.members[split]) do
+      local image, tokens, all = self.images[at], {}, {}
+      for caption = self.caption_start[at] + 1, self.caption_start[at + 1] do
+        local first = self.token_start[caption]
+        local ids = table.move(self.tokens, first + 1, self.token_start[caption + 1], 1, {})
+        all[#all + 1], tokens[#tokens + 1] = ids, self.vocab:decode(ids)
+      end
+      list[#list + 1] = {id = image.id, file = image.file, split = split, captions = image.captions, tokens = tokens,
+                         ids = all, at = at}
+    end
   end
-  return function()
-    if at > #images then return nil end
-    local batch = fetch(self, "evaluate " .. key(), cut())
-    at = at + size
-    if at <= #images then order(self, "evaluate " .. key(), cut()) end
-    return batch
-  end
+  table.sort(list, function(a, b) return a.at < b.at end)
+  return list
 end
 
 local captions = {defaults = defaults}
@@ -387,6 +362,9 @@ function captions.open(cfg)
     if cfg[key] and (math.type(cfg[key]) ~= "integer" or cfg[key] < least) then
       blame(("data.%s must be a whole number, at least %d, got %s"):format(key, least, cfg[key]))
     end
+  end
+  if cfg.missing ~= "error" and cfg.missing ~= "skip" then
+    blame(('data.missing must be "error" or "skip", got "%s"'):format(cfg.missing))
   end
   return Dataset(cfg)
 end

@@ -43,6 +43,17 @@ local function check(x, path, width, because)
   return rows, cells
 end
 
+-- A vector of the whole image, of finite numbers; `width` may be nil.
+local function check_fc(x, path, width)
+  if x:dtype() ~= "f32" then x = x:to_f32() end
+  if x:numel() == 0 then fail(path, "its fc, the vector of the image, has no numbers") end
+  if width and x:numel() ~= width then
+    fail(path, "its fc has %d numbers, but the model was trained with %d", x:numel(), width)
+  end
+  if (x * 0):sum():item() ~= 0 then fail(path, "its fc holds numbers that are not finite") end
+  return x:reshape(x:numel())
+end
+
 -- The array of an .npz file that has one of the names, or its only one.
 local function pick(arrays, ...)
   for _, name in ipairs {...} do
@@ -63,17 +74,17 @@ local function is_hdf5(path)
   return path:find("%.h5$") or path:find("%.hdf5$")
 end
 
--- Features by the image's name, and the boxes beside them.
+-- Features by the image's name, the boxes beside them, and vectors of whole images.
 local function read_tensors(path)
-  if path:find("%.npy$") then return {[path:match("([^/]+)%.npy$") or path] = lac.npy.read(path)}, {} end
+  if path:find("%.npy$") then return {[path:match("([^/]+)%.npy$") or path] = lac.npy.read(path)}, {}, {} end
   if path:find("%.npz$") then
     local id, x, arrays = path:match("([^/]+)%.npz$") or path, read_npz(path)
-    return {[id] = x}, {[id] = arrays.boxes or arrays.bbox}
+    return {[id] = x}, {[id] = arrays.boxes or arrays.bbox}, {[id] = arrays.fc}
   end
   if is_hdf5(path) then
     local found, file <close> = {}, lac.hdf5.open(path)
     for _, name in ipairs(file:names()) do found[name:match("([^/]+)$")] = file:read(name) end
-    return found, {}
+    return found, {}, {}
   end
   error(path .. ": region features come as .npy, .npz or .h5 files", 0)
 end
@@ -107,6 +118,19 @@ local function read_boxes(path, regions)
   return check_boxes(lac.npy.read(path), path, regions)
 end
 
+--- Boxes of the cells of a grid, row by row.
+-- @tparam integer down
+-- @tparam integer across
+-- @treturn table list of {left, top, right, bottom}
+function features.grid(down, across)
+  local list = {}
+  for i = 0, down * across - 1 do
+    local y, x = i // across, i % across
+    list[i + 1] = {x / across, y / down, (x + 1) / across, (y + 1) / down}
+  end
+  return list
+end
+
 -- The cells of a grid, row by row; without `cells` it is a square one.
 local function grid_boxes(path, regions, cells)
   local side = math.floor(math.sqrt(regions) + 0.5)
@@ -114,12 +138,7 @@ local function grid_boxes(path, regions, cells)
   if down * across ~= regions then
     fail(path, "%d regions are no square grid of cells; an array [rows, columns, features] says which it is", regions)
   end
-  local list = {}
-  for i = 0, regions - 1 do
-    local y, x = i // across, i % across
-    list[i + 1] = {x / across, y / down, (x + 1) / across, (y + 1) / down}
-  end
-  return lac.tensor(list)
+  return lac.tensor(features.grid(down, across))
 end
 
 local function is_array(path)
@@ -161,24 +180,32 @@ end
 
 --- Read the images of a file: one of .npy and .npz, one per dataset of .h5.
 -- @tparam string path
--- @tparam integer width features per region that are expected
+-- @tparam table sizes features: numbers per region that are expected; fc_features: of the image's vector, where the
+-- model has one; the array fc beside the features is it, else the mean of the regions, which must be as wide
 -- @tparam[opt] string boxes where they are: features.GRID for a grid of cells; a .npy or .npz file; a folder of these,
 -- or a .h5 file of datasets, named as the images. Else they are the array boxes or bbox beside the features, if there
 -- is one
--- @treturn table list of {id = string, att = tensor [regions, width], boxes = tensor [regions, 4] or nil}, by id
+-- @treturn table list of {id = string, att = tensor [regions, width], boxes = tensor [regions, 4] or nil, fc = tensor
+-- or nil}, by id
 -- @raise file, region and what is wrong
-function features.read(path, width, boxes)
-  local images, found, beside = {}, read_tensors(path)
+function features.read(path, sizes, boxes)
+  local images, found, beside, vectors = {}, read_tensors(path)
+  local width, fc_width = sizes.features, sizes.fc_features
   if boxes then features.check_where(boxes, #sorted_keys(found)) end
   for id, x in pairs(found) do
     local att, cells = check(x, path, width, "the model was trained with")
+    local fc = fc_width and vectors[id] and check_fc(vectors[id], path, fc_width)
+    if fc_width and fc_width ~= width and not fc then
+      fail(path, "the model looks at a vector of %d numbers for the whole image, the array fc of an .npz file beside "
+        .. "the features; there is none", fc_width)
+    end
     local regions, own = att:shape(1), beside[id]
     if boxes then
       own = find_boxes(boxes, id, path, regions, cells)
     elseif own then
       own = check_boxes(own, path, regions)
     end
-    images[#images + 1] = {id = id, att = att, boxes = own}
+    images[#images + 1] = {id = id, att = att, boxes = own, fc = fc}
   end
   if #images == 0 then fail(path, "there is nothing in it") end
   table.sort(images, function(a, b) return a.id < b.id end)
@@ -189,7 +216,8 @@ end
 -- @tparam string path .npy or .npz
 -- @tparam table cfg width: features per region that are expected, nil for any; boxes: features.GRID, or another file
 -- with the boxes; else they are the array boxes or bbox beside the features, if there is one
--- @treturn table {att = tensor [regions, width], boxes = tensor [regions, 4] or nil}
+-- @treturn table {att = tensor [regions, width], boxes = tensor [regions, 4] or nil, fc = the array fc beside the
+-- features, a vector of the whole image, or nil}
 -- @raise file, region and what is wrong
 function features.image(path, cfg)
   local x, arrays
@@ -203,7 +231,7 @@ function features.image(path, cfg)
   elseif boxes then
     boxes = check_boxes(boxes, path, regions)
   end
-  return {att = att, boxes = boxes}
+  return {att = att, boxes = boxes, fc = arrays.fc and check_fc(arrays.fc, path)}
 end
 
 -- A tensor [regions, ...] as [1, most, ...], zeros behind.
@@ -214,19 +242,20 @@ local function padded(x, most)
 end
 
 --- Pad images to the same number of regions.
--- @tparam table images list of {att = tensor [regions, width]}, optionally fc = tensor [width]; without it the
+-- @tparam table images list of {att = tensor [regions, width]}, optionally fc = tensor [fc width]; without it the
 -- mean of the regions; and boxes = tensor [regions, 4], all or none
--- @treturn table fc [images, width], att [images, regions, width], mask [images, regions], boxes [images, regions, 4]
--- or nil, regions: how many each image has
+-- @treturn table fc [images, fc width], att [images, regions, width], mask [images, regions], boxes [images, regions,
+-- 4] or nil, regions: how many each image has
 function features.batch(images)
-  local most, width = 0, images[1].att:shape(2)
+  local most = 0
   for _, image in ipairs(images) do most = math.max(most, image.att:shape(1)) end
   local att, boxes, fc, mask, counts = {}, {}, {}, {}, {}
   for i, image in ipairs(images) do
     local regions = image.att:shape(1)
     att[i], counts[i] = padded(image.att, most), regions
     boxes[#boxes + 1] = image.boxes and padded(image.boxes, most)
-    fc[i] = (image.fc or image.att:mean(1)):reshape(1, width)
+    local vector = image.fc or image.att:mean(1)
+    fc[i] = vector:reshape(1, vector:numel())
     mask[i] = {}
     for s = 1, most do mask[i][s] = s <= regions and 1 or 0 end
   end

@@ -1,9 +1,10 @@
---- A source of a data file: captions in Karpathy's layout, features in a file per image.
+--- A source of a data file: captions in Karpathy's layout, features in a file per image, or pictures.
 -- @module data.karpathy
 local lac = require "lac"
 local disk = require "core.disk"
 local annotations = require "data.annotations"
 local features = require "data.features"
+local Pictures = require "data.pictures"
 
 local karpathy = {}
 
@@ -34,13 +35,8 @@ local function find_all(folder, images)
       or ""), 0)
 end
 
---- Open a source for `data.build`.
--- @tparam table cfg captions: the JSON file; features: folder of .npy or .npz files; boxes: folder, or features.GRID,
--- may be nil; name of the data set, may be nil
--- @treturn table source
--- @raise the file or folder and what is wrong; every image has features, or the first without is named
-function karpathy.open(cfg)
-  local images = annotations.images(cfg.captions)
+-- The features of the images.
+local function feature_source(cfg, images)
   local paths = find_all(cfg.features, images)
   local grid = cfg.boxes == features.GRID and cfg.boxes
   local boxes = cfg.boxes and not grid and find_all(cfg.boxes, images) or {}
@@ -49,11 +45,43 @@ function karpathy.open(cfg)
     local scope <close> = lac.scope()
     width = features.image(paths[images[1]], {}).att:shape(2)
   end
-  local name = cfg.name or cfg.captions:match("([^/]+)$"):gsub("%.json$", "")
-  return {
-    name = name, width = width, images = images,
-    read = function(image) return features.image(paths[image], {width = width, boxes = grid or boxes[image]}) end,
-  }
+  return {width = width, images = images, read = function(image)
+    return features.image(paths[image], {width = width, boxes = grid or boxes[image]})
+  end}
+end
+
+-- The images whose pictures are there; their `file` is its path in the folder, below the image's own folder where the
+-- JSON file names one and it lies there.
+local function picture_source(cfg, images)
+  local folder, kept = Pictures.folder(cfg.images), {}
+  for _, image in ipairs(images) do
+    local below = image.folder and image.folder ~= "" and image.folder .. "/" .. image.file
+    if below and disk.exists(folder .. "/" .. below) then image.file = below end
+  end
+  local missing, sentence = Pictures.missing(folder, images)
+  if sentence and not cfg.skip_missing then
+    error(sentence .. "; --skip-missing leaves such images out", 0)
+  end
+  local gone = {}
+  for _, i in ipairs(missing) do gone[i] = true end
+  for i, image in ipairs(images) do
+    if not gone[i] then kept[#kept + 1] = image end
+  end
+  if #kept == 0 then error(sentence, 0) end
+  return {pictures = cfg.images, images = kept, left_out = #missing}
+end
+
+--- Open a source for `data.build`.
+-- @tparam table cfg captions: the JSON file; features: folder of .npy or .npz files; boxes: folder, or features.GRID,
+-- may be nil; or images, in place of features: folder of JPEG and PNG files; skip_missing: leave images without a
+-- picture out; name of the data set, may be nil
+-- @treturn table source; left_out: how many images were
+-- @raise the file or folder and what is wrong; every image has features or a picture, or the first without is named
+function karpathy.open(cfg)
+  local images = annotations.images(cfg.captions)
+  local source = (cfg.images and picture_source or feature_source)(cfg, images)
+  source.name = cfg.name or cfg.captions:match("([^/]+)$"):gsub("%.json$", "")
+  return source
 end
 
 return karpathy

@@ -154,7 +154,7 @@ function Transformer:add_body(core, cfg, more)
             geometry = side == "encoder" and more.geometry or nil}
   end
   self.cfg = cfg
-  self.encoder = core:add("encoder", Encoder(sizes "encoder"))
+  self.region_encoder = core:add("encoder", Encoder(sizes "encoder"))
   self.decoder = core:add("decoder", Decoder(sizes "decoder"))
   if more.source then core:add("src_embed", more.source) end
   local words = core:add("tgt_embed", Module())
@@ -201,7 +201,7 @@ function Transformer:uses(name, image)
   if part:find("proj$") then return image.words end
   local side, index, inner = part:match("%.(%a+)%.layers%.(%d+)%.(.+)$")
   if not side then return image.regions end
-  local places = count_places(self[side], tonumber(index))
+  local places = count_places(side == "encoder" and self.region_encoder or self.decoder, tonumber(index))
   local linear = inner:match("^src_attn%.linears%.(%d+)$")
   if linear then
     return source_uses(Heads.SHARING[self.cfg.share_att_decoder], tonumber(linear) + 1, places, image)
@@ -227,7 +227,7 @@ function Transformer:encode(batch)
   local relations = self:relations(batch)
   local embedded = self.region_embed(rows)
   local segments <close> = lac.segments(lie.queries, lie.keys)
-  local encoded = self.encoder(embedded, segments, relations)
+  local encoded = self.region_encoder(embedded, segments, relations)
   return {images = batch.att:shape(1), embedded = embedded, encoded = encoded, regions = lie.keys,
           sources = self.decoder:sources(encoded)}
 end

@@ -15,8 +15,10 @@ local Embedding = require "nn.embedding"
 local Linear = require "nn.linear"
 local Lstm = require "nn.lstm"
 local Module = require "nn.module"
+local Prepared = require "nn.prepared"
 local Relu = require "nn.relu"
 local Sequential = require "nn.sequential"
+local feeding = require "nn.feeding"
 local ragged = require "nn.ragged"
 
 local UpDown = class("UpDown", Module)
@@ -124,29 +126,6 @@ function UpDown:encode(batch)
           owners = batch.owners, members = batch.members}
 end
 
-local function as_it_is(weight)
-  return weight
-end
-
--- Weights in the form that many products like, and their end: prepared(weight), prepared:close().
-local Prepared = class("Prepared")
-
-function Prepared:init()
-  self.weights = {}
-end
-
-function Prepared:__call(weight)
-  local made = lac.prepare(weight)
-  table.insert(self.weights, made)
-  return made
-end
-
-function Prepared:close()
-  for _, weights in ipairs(self.weights) do weights:close() end
-end
-
-Prepared.__close = Prepared.close
-
 -- The weights that a step uses, taken apart by the input they meet. `ready` maps those of a time loop to the form
 -- in which lac.linear gets them, `once` those of the inputs that teacher forcing sees before it.
 function UpDown:step_weights(ready, once)
@@ -196,20 +175,9 @@ function UpDown:all_places(rows)
           h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
 end
 
-local function rows_of(tensors, at, rows)
-  local part = {}
-  for name, x in pairs(tensors) do part[name] = x:slice(1, at, rows) end
-  return part
-end
-
 local function zero_state(rows, hidden)
   return {h1 = lac.zeros {rows, hidden}, c1 = lac.zeros {rows, hidden},
           h2 = lac.zeros {rows, hidden}, c2 = lac.zeros {rows, hidden}}
-end
-
--- The state of the rows that go on.
-local function first_rows(state, n)
-  return state.h1:shape(1) == n and state or rows_of(state, 1, n)
 end
 
 -- What the words and the images give to the attention LSTM, for the words of all steps at once.
@@ -246,72 +214,41 @@ end
 --   counts], the same for each word; members: i32 [images, captions of an image], ascending
 --
 -- and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
--- see forward_stepwise
+-- see nn.feeding
 -- @treturn tensor logits [words, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()
   local seen = self:encode(batch)
-  if self:redraws() or (batch.sampling or 0) ~= 0 then return self:forward_stepwise(batch, seen) end
+  if self:redraws() or feeding.samples(batch) then return self:forward_stepwise(batch, seen) end
   local counts, words = ragged.steps(batch)
   local prepared <close> = Prepared()
-  local w = self:step_weights(prepared, as_it_is)
+  local w = self:step_weights(prepared, Prepared.none)
   local places = self:all_places(words:shape(1))
   places.att_z = self:all_inputs(batch, seen, w, words)
   local state, at = zero_state(counts[1], self.cfg.hidden), 1
   for _, rows in ipairs(counts) do
-    local here, before = rows_of(places, at, rows), first_rows(state, rows)
+    local here, before = ragged.rows(places, at, rows), ragged.first(state, rows)
     local z = lac.linear {before.h2, w.att_h2, before.h1, w.att_hh, onto = here.att_z}
     state, at = self:advance_in(here, seen, w, before, z), at + rows
   end
   return self.logit(self.output_dropout(places.h2))
 end
 
-local function check_sampling(batch)
-  local p = batch.sampling
-  if type(p) ~= "number" or not (p >= 0 and p <= 1) then
-    error(("models.updown: sampling must be a probability from 0 to 1, got %s"):format(p), 0)
-  end
-  if not batch.rng then error("models.updown: sampling needs a generator, batch.rng", 0) end
-end
-
--- Every given word, with probability p replaced by one drawn from softmax(logits): the largest of logits plus
--- Gumbel noise. Gumbel 1954, "Statistical theory of extreme values and some practical applications".
-local function sample_words(given, logits, p, rng)
-  local scope <close> = lac.scope() -- nothing is recorded: no gradient goes through a draw
-  local noise = rng:uniform({logits:shape(1), logits:shape(2)}):log():neg():log():neg()
-  local drawn = (logits + noise):argmax(2):to_f32() -- ids are exact in float32
-  local keeps = rng:uniform({logits:shape(1)}):greater(p)
-  return scope:keep((drawn + (given:to_f32() - drawn) * keeps):to_i32())
-end
-
--- The same with everything inside the time loop: for weights that every step draws anew, and for scheduled sampling,
--- where from the second step on each caption is fed with probability batch.sampling a word drawn from the scores of
--- the step before. Bengio, Vinyals, Jaitly and Shazeer 2015, "Scheduled sampling for sequence prediction with
--- recurrent neural networks", section 2.4.
+-- The same with everything inside the time loop, see nn.feeding.
 function UpDown:forward_stepwise(batch, seen)
-  local sampling = (batch.sampling or 0) ~= 0
-  if sampling then check_sampling(batch) end
   local counts, given = ragged.steps(batch)
-  local fixed = not self:redraws() and self:step_weights(as_it_is, as_it_is)
+  local fixed = not self:redraws() and self:step_weights(Prepared.none, Prepared.none)
   local image = fixed and seen.fc:linear(fixed.att_fc)
-  local words, at = given:slice(1, 1, counts[1]), counts[1] + 1
   local places, first = self:all_places(given:shape(1)), 1
-  local state, logits = zero_state(counts[1], self.cfg.hidden), {}
-  for t, rows in ipairs(counts) do
-    local w, following = fixed or self:step_weights(as_it_is, as_it_is), counts[t + 1]
-    local before = first_rows(state, rows)
+  local state = zero_state(counts[1], self.cfg.hidden)
+  return feeding.run(batch, "models.updown", function(rows, words)
+    local w = fixed or self:step_weights(Prepared.none, Prepared.none)
+    local before = ragged.first(state, rows)
     local x, add = self:step_inputs(batch, seen, w, words, image)
     local z = lac.linear {x, w.att_word, before.h2, w.att_h2, before.h1, w.att_hh, bias = w.att_bias, add = add}
-    state, first = self:advance_in(rows_of(places, first, rows), seen, w, before, z), first + rows
-    logits[t] = self.logit(self.output_dropout(state.h2))
-    if following then
-      words, at = given:slice(1, at, following), at + following
-      if sampling then
-        words = sample_words(words, logits[t]:slice(1, 1, following), batch.sampling, batch.rng)
-      end
-    end
-  end
-  return lac.concat(logits, 1)
+    state, first = self:advance_in(ragged.rows(places, first, rows), seen, w, before, z), first + rows
+    return self.logit(self.output_dropout(state.h2))
+  end)
 end
 
 --- Begin decoding, `each` captions per image at once.
@@ -339,7 +276,7 @@ end
 -- @treturn tensor logits [rows, vocab]
 -- @treturn table the new state
 function UpDown:step(session, state, words)
-  local seen, w = session.seen, session.w or self:step_weights(as_it_is, as_it_is)
+  local seen, w = session.seen, session.w or self:step_weights(Prepared.none, Prepared.none)
   local image = session.image or image_part(seen, w, session.each)
   local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = self:word_part(words, w) + image}
   local h1, c1 = lac.lstm_cell(z, state.c1)

@@ -1,7 +1,9 @@
---- A tree of named parts. A part is a module or a parameter; a parameter's name is its path with dots.
+--- A tree of named parts. A part is a module, a parameter or a buffer (nn.param); a parameter's name is its path with
+-- dots.
 -- @module nn.module
 local lac = require "lac"
 local class = require "core.class"
+local Param = require "nn.param"
 
 local Module = class("Module")
 
@@ -23,13 +25,22 @@ function Module:add_param(name, param)
   return param
 end
 
-local function visit(module, prefix, found)
+--- Add a buffer under a name and return it: saved and loaded with the parameters, but not among `parameters`.
+-- @tparam string name
+-- @tparam table shape
+-- @tparam function start see nn.init
+-- @treturn nn.Param
+function Module:add_buffer(name, shape, start)
+  return self:add_param(name, Param(shape, start, {buffer = true}))
+end
+
+local function visit(module, prefix, found, buffers)
   for _, part in ipairs(module.parts) do
     local path = prefix .. part.name
-    if part.param then
+    if part.module then
+      visit(part.module, path .. ".", found, buffers)
+    elseif buffers or not part.param.buffer then
       found[#found + 1] = {name = path, param = part.param}
-    else
-      visit(part.module, path .. ".", found)
     end
   end
   return found
@@ -38,7 +49,13 @@ end
 --- All parameters, depth first in the order they were added: the canonical order.
 -- @treturn table list of {name = string, param = nn.Param}
 function Module:parameters()
-  return visit(self, "", {})
+  return visit(self, "", {}, false)
+end
+
+--- All that has a value: parameters and buffers, in the same order. What a file holds of a model.
+-- @treturn table list of {name = string, param = nn.Param}
+function Module:tensors()
+  return visit(self, "", {}, true)
 end
 
 --- The values of all parameters, in canonical order: what an optimiser takes.
@@ -57,10 +74,10 @@ function Module:zero_grad()
   end
 end
 
---- Draw every parameter's initial value.
+--- Draw every parameter's initial value; buffers get theirs.
 -- @tparam rng rng each parameter draws from a stream of its own, named after it, or after the one that it is `like`
 function Module:initialise(rng)
-  local list, names = self:parameters(), {}
+  local list, names = self:tensors(), {}
   for _, p in ipairs(list) do names[p.param] = p.name end
   for _, p in ipairs(list) do
     p.param:set(p.param.fill(rng:fork(names[p.param.like] or p.name), p.param.shape))
@@ -72,14 +89,14 @@ end
 -- @raise names what is missing, unexpected, or of another shape
 function Module:load(tensors)
   local known = {}
-  for _, p in ipairs(self:parameters()) do
+  for _, p in ipairs(self:tensors()) do
     known[p.name] = true
     if not tensors[p.name] then error("the tensor " .. p.name .. " is missing", 2) end
   end
   for name in pairs(tensors) do
     if not known[name] then error("the tensor " .. name .. " has no place in this model", 2) end
   end
-  for _, p in ipairs(self:parameters()) do
+  for _, p in ipairs(self:tensors()) do
     local good, message = pcall(p.param.set, p.param, tensors[p.name])
     if not good then error(p.name .. ": " .. tostring(message):gsub("^.-:%d+: ", ""), 2) end
   end
@@ -87,7 +104,7 @@ end
 
 --- Let every value and mask go.
 function Module:close()
-  for _, p in ipairs(self:parameters()) do
+  for _, p in ipairs(self:tensors()) do
     p.param:set(nil)
     p.param:set_mask(nil)
   end

@@ -1,4 +1,5 @@
---- A parameter: a shape, its initial distribution, its value on the device, and maybe a mask.
+--- A parameter: a shape, its initial distribution, its value on the device, and maybe a mask. A buffer is one that no
+-- gradient reaches and no optimiser sees, such as the statistics of a normalisation.
 -- The value is made when the model is initialised or loaded, so a loaded model draws no numbers. `like` may be set to
 -- another parameter of the same shape and distribution, whose initial value this one gets too.
 -- @module nn.param
@@ -11,11 +12,12 @@ local Param = class("Param")
 --- @tparam table shape
 -- @tparam function init (rng, shape) -> tensor
 -- @tparam[opt] table options maskable: whether pruning may touch it (weights yes, biases no); fan: how many of its
--- elements an output sums (those of a row unless given)
+-- elements an output sums (those of a row unless given); buffer: whether it is one
 function Param:init(shape, init, options)
   self.shape = shape
   self.fill = init
   self.maskable = options and options.maskable or false
+  self.buffer = options and options.buffer or false
   self.fan = options and options.fan or self:numel() // math.max(1, shape[1])
 end
 
@@ -37,7 +39,7 @@ function Param:set(value)
     if not same then
       error(("expected shape [%s], got [%s]"):format(table.concat(self.shape, ", "), table.concat(shape, ", ")), 2)
     end
-    value:requires_grad(true)
+    value:requires_grad(not self.buffer)
   end
   if self.value then self.value:close() end
   self.value = value

@@ -16,6 +16,26 @@ function ragged.steps(batch)
   return counts, batch.words:reshape(steps * rows)
 end
 
+--- Some rows of every tensor.
+-- @tparam table tensors name -> tensor
+-- @tparam integer at the first row
+-- @tparam integer rows
+-- @treturn table name -> slice
+function ragged.rows(tensors, at, rows)
+  local part = {}
+  for name, x in pairs(tensors) do part[name] = x:slice(1, at, rows) end
+  return part
+end
+
+--- The state of the rows that go on, which are the first.
+-- @tparam table state name -> tensor
+-- @tparam integer n
+-- @treturn table
+function ragged.first(state, n)
+  local _, any = next(state)
+  return any:shape(1) == n and state or ragged.rows(state, 1, n)
+end
+
 --- The same words caption after caption.
 -- @tparam table counts rows at each step, never more than at the one before
 -- @treturn table of i32 tensors: order [words], where each word is among those step after step; back [words], the

@@ -17,4 +17,12 @@ function Sequential:forward(x)
   return x
 end
 
+--- What passes the modules that change the size of maps, see nn.conv2d.
+function Sequential:spread(height, width, note)
+  for _, module in ipairs(self.chain) do
+    if module.spread then height, width = module:spread(height, width, note) end
+  end
+  return height, width
+end
+
 return Sequential

@@ -16,17 +16,17 @@ function memory.make(pruner, what, model)
   end
   if not what.saved then return end
   pruner.saved = {}
-  for _, p in ipairs(model:parameters()) do pruner.saved[p.name] = lac.zeros(p.param.shape) end
+  for _, p in ipairs(model:tensors()) do pruner.saved[p.name] = lac.zeros(p.param.shape) end
 end
 
 --- All values of a model into tensors by name.
 function memory.save(model, saved)
-  for _, p in ipairs(model:parameters()) do saved[p.name]:copy(p.param.value) end
+  for _, p in ipairs(model:tensors()) do saved[p.name]:copy(p.param.value) end
 end
 
 --- The other way round.
 function memory.restore(model, saved)
-  for _, p in ipairs(model:parameters()) do p.param.value:copy(saved[p.name]) end
+  for _, p in ipairs(model:tensors()) do p.param.value:copy(saved[p.name]) end
 end
 
 local function shape_text(shape)
@@ -42,7 +42,7 @@ end
 function memory.find(pruner, run, name)
   local start = pruner.cfg.start
   local found = run.start(start, name)
-  for _, p in ipairs(pruner.model:parameters()) do
+  for _, p in ipairs(pruner.model:tensors()) do
     local x = found.values[p.name]
     local there, here = shape_text(x and x:shape()), shape_text(p.param.shape)
     if there ~= here then

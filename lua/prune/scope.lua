@@ -76,9 +76,13 @@ local function densities(parts, keep, kernel)
   end
 end
 
+local function alone(parts, size, share)
+  return {parts = parts, share = share, zeros = math.floor(share * size)}
+end
+
 local function each_alone(parts, share_of)
   local groups = {}
-  for i, part in ipairs(parts) do groups[i] = {parts = {part}, zeros = math.floor(share_of(i) * part.size)} end
+  for i, part in ipairs(parts) do groups[i] = alone({part}, part.size, share_of(i)) end
   return groups
 end
 
@@ -107,10 +111,10 @@ end
 -- @tparam table parts of {name, size, shape}: what may be pruned
 -- @tparam number sparsity share of zeros among these; for a table of patterns how far its shares are reached, 0 .. 1
 -- @tparam string name of the method, for messages
--- @treturn table list of {parts, zeros}; each group is ranked by itself
+-- @treturn table list of {parts, share, zeros}; each group is ranked by itself
 function scope.groups(kind, parts, sparsity, name)
   if type(kind) == "table" then return by_pattern(parts, kind, sparsity, name) end
-  if kind == "global" then return {{parts = parts, zeros = math.floor(sparsity * size_of(parts))}} end
+  if kind == "global" then return {alone(parts, size_of(parts), sparsity)} end
   if kind == "layer" then return each_alone(parts, function() return sparsity end) end
   local density = densities(parts, (1 - sparsity) * size_of(parts), kind == "erk")
   return each_alone(parts, function(i) return 1 - density[i] end)

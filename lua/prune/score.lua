@@ -30,6 +30,7 @@ local config = require "core.config"
 local Criterion = require "prune.criterion"
 local Gate = require "prune.gate"
 local Timing = require "prune.timing"
+local histogram = require "prune.histogram"
 local layout = require "prune.layout"
 local memory = require "prune.memory"
 local parts = require "prune.parts"
@@ -186,7 +187,8 @@ function Score:select(groups, scores)
     local list, zeros = {}, group.zeros
     for i, part in ipairs(group.parts) do list[i] = layout.gather(self.layout, scores[part]) end
     if self.layout.kind == "blocks" then zeros = zeros // (self.layout.rows * self.layout.columns) end
-    local masks = lac.smallest(list, zeros)
+    local masks = self.cfg.threshold == "exact" and lac.smallest(list, zeros)
+      or histogram.masks(list, group.share, self.name)
     for i, part in ipairs(group.parts) do
       part.param.mask.values:copy(layout.spread(self.layout, masks[i], part.shape))
     end

@@ -12,6 +12,7 @@ settings.defaults = {
   score = config.either("fabs(w)", "function"),
   scope = config.either("global", "table"),
   layout = "weights", -- or "N:M" or "RxC", see prune.layout
+  threshold = "exact", -- or "histogram", see prune.histogram: the published TensorFlow program's
   first = config.optional("number", "string"), -- update: steps, "1 epoch", "10 %"; after `every`, or 0, unless given
   last = config.optional("number", "string"), -- the end unless given
   every = config.optional("number", "string"), -- the first update is the only one unless given
@@ -95,6 +96,9 @@ local function check_together(cfg, name, how)
   if cfg.gate and (cfg.rounds > 0 or cfg.every) then
     blame(name .. ": a gate decides when and how far to prune; leave rounds and every out")
   end
+  if cfg.threshold == "histogram" and (cfg.regrow or how.kind ~= "weights") then
+    blame(name .. ': threshold = "histogram" goes with single weights, and not with regrow')
+  end
   if cfg.regrow and not cfg.every then blame(name .. ": regrow needs every, as in every = \"100 steps\"") end
   if cfg.rewind and cfg.rounds == 0 and not cfg.start then
     blame(name .. ": rewind needs rounds, or start, the folder of a run to begin with")
@@ -108,6 +112,7 @@ end
 function settings.check(cfg, name, how)
   check_choice(name, "of", cfg.of, {"all", "active"})
   check_choice(name, "masks", cfg.masks, {"score", "start"})
+  check_choice(name, "threshold", cfg.threshold, {"exact", "histogram"})
   check_numbers(cfg, name)
   scope.check(cfg.scope, name)
   check_together(cfg, name, how)

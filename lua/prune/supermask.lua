@@ -31,6 +31,7 @@ supermask.defaults = {
   init = 5, -- first logit
   lr = config.either(100, "function"), -- of the logits, with Adam's other settings
   eps = 1e-2, beta1 = 0.9, beta2 = 0.999,
+  form = "pytorch", -- of that Adam; or "tensorflow", see optim.adam
   clip_value = 0.1, -- limit of every element of a logit's gradient; 0: none
   draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass
   bypass_sigmoid_grad = false, -- leave the sigmoid's slope out of the logits' gradient
@@ -77,7 +78,7 @@ function Supermask:attach(model)
     self.size = self.size + part.size
   end
   self.moving, self.moving_size = self.active, self.size
-  self.optimiser = adam.new(trained, {beta1 = cfg.beta1, beta2 = cfg.beta2, eps = cfg.eps,
+  self.optimiser = adam.new(trained, {beta1 = cfg.beta1, beta2 = cfg.beta2, eps = cfg.eps, form = cfg.form,
                                       clip_value = cfg.clip_value})
 end
 

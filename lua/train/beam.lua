@@ -10,9 +10,11 @@ local beam = {}
 
 --- width: beams per image; length: tokens at most, the end included; temperature divides the scores from the
 -- second step on; no_repeat forbids the word just said; penalty: nil, {"wu", a} (Wu et al. 2016, eq. 14) or
--- {"avg"}, which ranks by the mean; bos and eos: the ids of beginning and end, those of a word tokenizer unless given.
+-- {"avg"}, which ranks by the mean; bos and eos: the ids of beginning and end, those of a word tokenizer unless given;
+-- ends: what becomes of a beam that has said its end, see search; what the model says (beam_ends) or "leave" unless
+-- given.
 beam.defaults = {width = 1, length = 18, temperature = 1, no_repeat = false, penalty = config.optional("table"),
-                 bos = 2, eos = 3}
+                 bos = 2, eos = 3, ends = config.optional("string")}
 
 -- Every tensor of a state by rows.
 local function pick_rows(state, rows)
@@ -111,7 +113,8 @@ end
 local function candidates(image, values, ids, first_row, width, no_repeat)
   local list = {}
   for b, row in ipairs(image.beams) do
-    local r, taken = first_row + b - 1, 0
+    local r, taken = first_row + b - 1, row.ended and width or 0
+    if row.ended then list[#list + 1] = {sum = row.sum, beam = b, id = row.ids[#row.ids]} end
     for i, id in ipairs(ids[r]) do
       if taken < width and not (no_repeat and id == row.ids[#row.ids]) then
         taken = taken + 1
@@ -149,6 +152,37 @@ local function choose(image, list, width, t, cfg)
   return sources
 end
 
+-- The same where a beam that has said its end stays among the others as it is.
+local function choose_among_ended(image, list, width, _, cfg)
+  local beams, sources = {}, {}
+  for i = 1, math.min(width, #list) do
+    local row = image.beams[list[i].beam]
+    beams[i], sources[i] = row.ended and row or extended(row, list[i]), list[i].beam
+    beams[i].ended = list[i].id == cfg.eos
+  end
+  image.beams = beams
+  return sources
+end
+
+local CHOICES = {leave = choose, stay = choose_among_ended}
+
+local function all_ended(images)
+  for _, image in ipairs(images) do
+    for _, row in ipairs(image.beams) do
+      if not row.ended then return false end
+    end
+  end
+  return true
+end
+
+-- The beams as they are in the end, where those that have said it stayed among them.
+local function record(image, penalty)
+  for i, row in ipairs(image.beams) do
+    image.records[i] = {ids = row.ids, logprobs = row.logprobs, order = i,
+                        score = penalised(row.sum, #row.ids, penalty)}
+  end
+end
+
 local function ranked(image, width)
   table.sort(image.records, function(x, y)
     if x.score ~= y.score then return x.score > y.score end
@@ -158,14 +192,18 @@ local function ranked(image, width)
 end
 
 --- Beam search, `width` captions per image.
--- Always runs `length` steps; a finished beam goes on with 1000 less, so that it ranks behind every live one.
+-- Where a beam that has said its end leaves (ends = "leave"), `width` others are continued in its place: it is
+-- recorded, goes on with 1000 less, so that it ranks behind every live one, and there are always `length` steps. Where
+-- it stays ("stay") it competes with its continued likes by its sum as it was, until all beams have ended.
 -- @tparam nn.Module model in evaluation mode
 -- @tparam table seen from model:encode
 -- @tparam[opt] table options see defaults
 -- @treturn table per image a list, best first, of {ids, logprobs, score}
 function beam.search(model, seen, options)
   local cfg = config.merge(beam.defaults, options, "beam")
-  local width, images = cfg.width, {}
+  local width, images, ends = cfg.width, {}, cfg.ends or model.beam_ends or "leave"
+  local choose_next = CHOICES[ends]
+  if not choose_next then error(('beam: ends must be "leave" or "stay", got "%s"'):format(ends), 2) end
   local count = cfg.no_repeat and width + 1 or width
   local outer <close> = lac.scope()
   for n = 1, seen.images do images[n] = {beams = {{ids = {}, logprobs = {}, sum = 0}}, records = {}} end
@@ -184,13 +222,14 @@ function beam.search(model, seen, options)
     for n, image in ipairs(images) do
       local first_row = (n - 1) * each + 1
       local list = candidates(image, values, ids, first_row, width, cfg.no_repeat and t > 1)
-      local sources = choose(image, list, width, t, cfg)
+      local sources = choose_next(image, list, width, t, cfg)
       for b = 1, width do -- fewer candidates than beams: the last is repeated and ranks behind
         local source = sources[b] or sources[#sources]
         rows[#rows + 1] = first_row + source - 2
-        words[#words + 1] = image.beams[math.min(b, #image.beams)].ids[t]
+        words[#words + 1] = image.beams[math.min(b, #image.beams)].ids[t] or cfg.eos
       end
     end
+    if ends == "stay" and all_ended(images) then break end
     if t < cfg.length then
       local scope <close> = lac.scope()
       local picked = pick_rows(state, rows)
@@ -202,7 +241,10 @@ function beam.search(model, seen, options)
   end
   session.close()
   local results = {}
-  for n, image in ipairs(images) do results[n] = ranked(image, width) end
+  for n, image in ipairs(images) do
+    if ends == "stay" then record(image, cfg.penalty) end
+    results[n] = ranked(image, width)
+  end
   return results
 end
 

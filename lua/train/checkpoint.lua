@@ -1,5 +1,8 @@
 --- Model files: parameters, configuration and vocabulary in one HDF5 file.
 --
+-- A captioning model may have an encoder of pictures in front (config.model.encoder); a file of kind "encoder" holds an
+-- encoder alone: its config is {kind = "encoder", model = ...}.
+--
 -- A file holds the attributes format = "lacuna-model", version and form (dense, masked or packed), the tensors as
 -- train.storage lays them out, and the texts config (JSON: {model = ..., decode = ...}) and, if there is one, vocab.
 -- Whoever saves may add datasets of their own below state/. It is written under a temporary name and renamed when it
@@ -12,6 +15,7 @@
 --     local m = file:read("state/moment")
 -- @module train.checkpoint
 local lac = require "lac"
+local attach = require "models.encoders.attach"
 local storage = require "train.storage"
 local tokenizer = require "data.tokenizer"
 
@@ -20,33 +24,69 @@ local checkpoint = {}
 -- Version 1: dense tensors only, not listed. 2: words only, which is still written where they are.
 local FORMAT, VERSION = "lacuna-model", 3
 
---- The class in models/<name>.lua.
--- @tparam string name
--- @tparam string path quoted in messages
--- @treturn nn.Module
-function checkpoint.class(name, path)
-  local module = type(name) == "string" and name:find("^[%l_%d]+$") and "models." .. name
+-- The class in <folder>/<name>.lua; `what` is what it is called in messages.
+local function find_class(folder, name, path, what)
+  local module = type(name) == "string" and name:find("^[%l_%d]+$") and folder .. "." .. name
   local found, class = pcall(require, module or "")
   if found and type(class) == "table" and class.defaults and class.forward then return class end
   if not found and module and not tostring(class):find("module '" .. module .. "' not found", 1, true) then
     error(class, 0)
   end
-  error(('%s: there is no model "%s" in this program'):format(path, tostring(name)), 0)
+  error(('%s: there is no %s "%s" in this program'):format(path, what, tostring(name)), 0)
 end
 
---- Build a model from its configuration, without values.
--- @tparam table cfg name and the model's own keys
+--- The class in models/<name>.lua.
+-- @tparam string name
+-- @tparam string path quoted in messages
+-- @treturn nn.Module
+function checkpoint.class(name, path)
+  return find_class("models", name, path, "model")
+end
+
+--- An encoder of pictures from its configuration, without values.
+-- @tparam table cfg name and the encoder's own keys
+-- @tparam string path quoted in messages
+-- @treturn nn.Module
+function checkpoint.encoder(cfg, path)
+  local own = {}
+  for key, value in pairs(cfg) do if key ~= "name" then own[key] = value end end
+  return find_class("models.encoders", cfg.name, path, "encoder of pictures")(own)
+end
+
+-- The encoder that a captioning model has in front; the sizes of what it sees are the encoder's.
+local function encoder_of(cfg, kind, own, path)
+  if type(cfg) ~= "table" then error(path .. ": model.encoder must be a table with a name", 0) end
+  if (cfg.classes or 0) ~= 0 then
+    error(path .. ": the encoder of a captioning model has no classifier; leave its classes out", 0)
+  end
+  local encoder = checkpoint.encoder(cfg, path)
+  for _, key in ipairs {"features", "fc_features"} do
+    if kind.defaults[key] ~= nil then
+      if own[key] ~= nil and own[key] ~= encoder[key] then
+        error(("%s: model.%s is %s, but the encoder %s gives %d"):format(path, key, tostring(own[key]), cfg.name,
+          encoder[key]), 0)
+      end
+      own[key] = encoder[key]
+    end
+  end
+  return encoder
+end
+
+--- Build a captioning model from its configuration, without values.
+-- @tparam table cfg name and the model's own keys, and maybe encoder, the same of an encoder of pictures
 -- @tparam string path quoted in messages
 -- @treturn nn.Module
 function checkpoint.build(cfg, path)
-  local own = {}
-  for key, value in pairs(cfg) do if key ~= "name" then own[key] = value end end
-  return checkpoint.class(cfg.name, path)(own)
+  local own, kind = {}, checkpoint.class(cfg.name, path)
+  for key, value in pairs(cfg) do if key ~= "name" and key ~= "encoder" then own[key] = value end end
+  if cfg.encoder == nil then return kind(own) end
+  local encoder = encoder_of(cfg.encoder, kind, own, path)
+  return attach(kind(own), encoder)
 end
 
 --- Write a model file; an existing one is replaced only when the new one is whole.
 -- @tparam string path
--- @tparam table contents model (nn.Module with values), config (table with model and decode), vocab (a tokenizer
+-- @tparam table contents model (nn.Module with values), config (table with model and decode, or of an encoder), vocab (a tokenizer
 -- or nil); form: "dense" (the default), "masked" (masks and unmasked weights side by side) or "packed" (few bytes);
 -- values of packed tensors: "float32" (the default, exact), "float16" or "int8"; extra: a function that gets the file
 -- and writes datasets below state/
@@ -75,11 +115,24 @@ local function check_format(file, path)
   end
 end
 
-local function read_config(file, path)
+local function read_config(file, path, wanted)
   local good, config = pcall(lac.json.decode, file:text("config"))
   if not good or type(config) ~= "table" or type(config.model) ~= "table" then
     error(("%s: the configuration in it is not readable: %s"):format(path, tostring(config)), 0)
   end
+  if config.kind ~= nil and config.kind ~= "encoder" then
+    error(('%s: it holds a model of the kind "%s", which this program does not know; use a newer lacuna'):format(path,
+      tostring(config.kind)), 0)
+  end
+  local is_encoder = config.kind == "encoder"
+  if is_encoder and wanted == "model" then
+    error(("%s: this is an encoder of pictures (%s), not a captioning model; a recipe puts it in front of one with "
+      .. "model.encoder"):format(path, tostring(config.model.name)), 0)
+  elseif not is_encoder and wanted == "encoder" then
+    error(("%s: this is a captioning model (%s), not an encoder of pictures; lacuna import makes an encoder file of "
+      .. "published weights"):format(path, tostring(config.model.name)), 0)
+  end
+  if is_encoder then return config end
   local length = type(config.decode) == "table" and math.tointeger(config.decode.length)
   if not length or length < 1 or length > 1000 then
     error(path .. ": the configuration in it gives no caption length between 1 and 1000", 0)
@@ -102,9 +155,10 @@ function checkpoint.open(path)
   error(message, 0)
 end
 
-local function read_parts(file, path)
-  local config = read_config(file, path)
-  local model = checkpoint.build(config.model, path)
+local function read_parts(file, path, wanted)
+  local config = read_config(file, path, wanted)
+  local build = config.kind == "encoder" and checkpoint.encoder or checkpoint.build
+  local model = build(config.model, path)
   storage.read(file, path, model)
   local words = file:has("vocab") and tokenizer.parse(file:text("vocab")) or nil
   if words and words:size() > config.model.vocab then
@@ -116,10 +170,11 @@ end
 --- Read the model of an open file.
 -- @tparam file file from open
 -- @tparam string path for messages
+-- @tparam[opt="model"] string wanted "model": a captioning model; "encoder": an encoder alone; "any": either
 -- @treturn table model (nn.Module in evaluation mode, with its masks where the form is masked), config, vocab (or nil)
 -- @raise one sentence that names the file and what is wrong with it
-function checkpoint.read(file, path)
-  local good, result = pcall(read_parts, file, path)
+function checkpoint.read(file, path, wanted)
+  local good, result = pcall(read_parts, file, path, wanted or "model")
   if good then return result end
   result = tostring(result):gsub("^%[lacuna%]/[^:]+:%d+: ", "")
   error(result:find(path, 1, true) and result or path .. ": " .. result, 0)
@@ -127,11 +182,12 @@ end
 
 --- Read a model file.
 -- @tparam string path
+-- @tparam[opt="model"] string wanted as for read
 -- @treturn table as read gives it
 -- @raise one sentence that names the file and what is wrong with it
-function checkpoint.load(path)
+function checkpoint.load(path, wanted)
   local file <close> = checkpoint.open(path)
-  return checkpoint.read(file, path)
+  return checkpoint.read(file, path, wanted)
 end
 
 return checkpoint

@@ -51,18 +51,19 @@ end
 --- A judge of captions of a split, which has tokenised the references once.
 -- @tparam table dataset
 -- @tparam string split
--- @treturn function (rows of the whole split, in its order, as from `captions`) -> scores by name, see
--- metrics.standard
+-- @treturn function (rows as from `captions`: of the whole split, or of the images that could be seen) -> scores by
+-- name, see metrics.standard
 function evaluate.judge(dataset, split)
-  local references = {}
-  for i, image in ipairs(dataset:references(split)) do
-    references[i] = {}
-    for j, text in ipairs(image.captions) do references[i][j] = lac.text.ptb(text) end
+  local references = {} -- by image
+  for _, image in ipairs(dataset:references(split)) do
+    local texts = {}
+    for j, text in ipairs(image.captions) do texts[j] = lac.text.ptb(text) end
+    references[image.id] = texts
   end
   return function(rows)
-    local captions = {}
-    for i, row in ipairs(rows) do captions[i] = lac.text.ptb(row.caption) end
-    local corpus <close> = lac.text.corpus(captions, references)
+    local captions, beside = {}, {}
+    for i, row in ipairs(rows) do captions[i], beside[i] = lac.text.ptb(row.caption), references[row.image_id] end
+    local corpus <close> = lac.text.corpus(captions, beside)
     return standard.score(corpus).corpus
   end
 end

@@ -1,15 +1,21 @@
 --- Published checkpoints of the reference programs -> configuration, vocabulary and parameters of ours.
--- Tan, Chan and Chuah 2022; the files as their PyTorch program wrote them.
+-- Tan, Chan and Chuah 2022; the files as their PyTorch program wrote them, or the variables of their TensorFlow program
+-- in a file of arrays.
 --
--- A source is the published zip, the unpacked folder, or a bare .pth or .safetensors file. Parameter names
--- are theirs already, so nothing is renamed; train.published_models finds out which model it is.
+-- A source is the published zip, the unpacked folder, or a bare .pth, .safetensors, .npz or HDF5 file. PyTorch's
+-- parameter names are ours already, variables are renamed (train.published_variables); train.published_models finds out
+-- which model it is. Weights of an encoder of pictures are told from those of captioning models by their names
+-- (train.published_encoders); NAME.json is the description of an 8-bit encoder (train.tflite).
 -- @module train.published
 local lac = require "lac"
 local disk = require "core.disk"
 local sorted_keys = require "core.keys"
 local Dropout = require "nn.dropout"
 local Heads = require "nn.heads"
+local published_encoders = require "train.published_encoders"
 local published_models = require "train.published_models"
+local published_variables = require "train.published_variables"
+local tflite = require "train.tflite"
 local tokenizer = require "data.tokenizer"
 
 local published = {}
@@ -61,11 +67,29 @@ local function zip_source(path, zip)
   return {path = path, read = function(name) return entries[name] and zip:read(entries[name]) end}
 end
 
-local function is_pth(zip)
+local function any_entry(zip, ...)
   for _, name in ipairs(zip:names()) do
-    if name:find("/data%.pkl$") or name == "data.pkl" then return true end
+    for _, pattern in ipairs {...} do
+      if name:find(pattern) then return true end
+    end
   end
   return false
+end
+
+-- The signature lies at 0 or at a doubling of 512: what is before it is the user's.
+local function is_hdf5(file)
+  for _, at in ipairs {0, 512, 1024, 2048} do
+    file:seek("set", at)
+    if file:read(8) == "\137HDF\r\n\26\n" then return true end
+  end
+  return false
+end
+
+local function read_hdf5(path)
+  local tensors, file <close> = {}, lac.hdf5.open(path)
+  if file:attr("", "format") == "lacuna-model" then fail(path, "it is a model file already, so nothing to import") end
+  for _, name in ipairs(file:names()) do tensors[name] = file:read(name) end
+  return tensors
 end
 
 -- Parameters of the best weights a source has.
@@ -77,6 +101,7 @@ local function read_weights(source)
   fail(source.path, "there is no model in it (looked for %s)", table.concat(WEIGHTS, ", "))
 end
 
+-- The numbers of an HDF5 file that is none of ours.
 local function read_parts(path)
   if disk.is_folder(path) then
     local source = folder_source(path)
@@ -84,17 +109,19 @@ local function read_parts(path)
   end
   local head, why = io.open(path, "rb")
   if not head then error("cannot open " .. why, 0) end
-  local magic = head:read(9) or ""
+  local magic, hdf5 = head:read(9) or "", is_hdf5(head)
   head:close()
   if magic:sub(1, 4) == "PK\3\4" then
     local zip <close> = lac.zip.open(path)
-    if is_pth(zip) then return (lac.pth.read(path)) end
+    if any_entry(zip, "/data%.pkl$", "^data%.pkl$") then return (lac.pth.read(path)) end
+    if any_entry(zip, "%.npy$") then return (lac.npz.read(path)) end
     local source = zip_source(path, zip)
     local tensors = read_weights(source)
     local files = {} -- the archive is closed on return, so take what may be wanted
     for _, name in ipairs(WANTED) do files[name] = source.read(name) end
     return tensors, {path = path, read = function(name) return files[name] end}
   end
+  if hdf5 then return read_hdf5(path) end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
   return (lac.pth.read(path))
 end
@@ -207,29 +234,66 @@ local function read_vocab(source, path, file, config)
   return words
 end
 
+-- Tokens at most in decoding, where the published programs differ.
+local USUAL_LENGTH = {softattention = 30}
+
+-- Variables of the TensorFlow program under our names, and what was left out; other tensors as they are.
+local function rename_variables(tensors, config, path)
+  if not published_variables.are(tensors, path) then return tensors, {} end
+  local renamed, masked, encoder = published_variables.convert(tensors, path)
+  config.masked = masked
+  return renamed, encoder > 0 and {("%d variables of the image encoder"):format(encoder)} or {}
+end
+
+-- An encoder, with what the reader says of it over what the file says.
+local function encoder_of(tensors, cfg, left, options, path)
+  for _, key in ipairs {"vocab", "config", "length"} do
+    if options[key] then fail(path, "this is an encoder of pictures, for which --%s means nothing", key) end
+  end
+  for _, key in ipairs {"input", "size"} do
+    if options[key] then cfg[key] = options[key] end
+  end
+  return {tensors = tensors, config = {kind = "encoder", model = cfg}, left = left}
+end
+
 --- Read a published checkpoint.
--- @tparam string path zip, folder, .pth or .safetensors
+-- @tparam string path zip, folder, .pth, .safetensors, .npz, .h5 or .json
 -- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
--- decoding
--- @treturn table tensors (name -> tensor), config ({model, decode}), vocab (or nil)
+-- decoding; of an encoder, input and size: see models.encoders.base
+-- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil), left:
+-- a list of what was left out
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
   options = options or {}
+  if path:find("%.json$") then
+    local found, cfg = tflite.read(path)
+    return encoder_of(found, cfg, {}, options, path)
+  end
   local tensors, source = read_parts(path)
-  check_types(tensors, path)
+  if not published_variables.are(tensors, path) then
+    local cfg, left = published_encoders.read(tensors, path)
+    if cfg then return encoder_of(tensors, cfg, left, options, path) end
+  end
+  for _, key in ipairs {"input", "size"} do
+    if options[key] then fail(path, "this is no encoder of pictures, for which --%s is meant", key) end
+  end
   local config = read_config(source, options.config)
+  local left
+  tensors, left = rename_variables(tensors, config, path)
+  check_types(tensors, path)
   fold_masks(tensors, config.prune_type, path)
   local model = published_models.read(tensors, config, path)
   local words = read_vocab(source, path, options.vocab, config)
   if words and words:size() > model.vocab then
     fail(path, "the vocabulary has %s, but the model only %d", words:describe(), model.vocab)
   end
-  local length = options.length or config.max_seq_length or words and words.usual_length or LENGTH
+  local length = options.length or config.max_seq_length or USUAL_LENGTH[model.name] or words and words.usual_length
+    or LENGTH
   if math.tointeger(length) == nil or length < 1 or length > 1000 then
     fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
   end
   local decode = {length = length}
-  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words}
+  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words, left = left}
 end
 
 return published

@@ -177,12 +177,25 @@ local function plain(tensors, config, path)
   return own
 end
 
+-- Soft-Attention, whose tensors train.published_variables has given our names.
+local function soft_attention(tensors, config, path)
+  local function of(name) return sizes(tensors, name, path, "Soft-Attention") end
+  local vocab, embed = of "embed.weight"
+  local hidden, fc_features = of "start.weight"
+  local attention, features = of "keys.weight"
+  return {name = "softattention", vocab = vocab, embed = embed, hidden = hidden, attention = attention,
+          features = features, fc_features = fc_features, cell = tensors["cell.candidate.weight"] and "gru" or "lstm",
+          dropout = config.masked and 0.11 or 0.35, attention_dropout = config.masked and 0.03 or 0.1}
+end
+
 -- The models: the tensor that tells one, beginnings of names that it alone has, and what the settings call it.
 local KINDS = {
   {read = ort, what = "an Object Relation Transformer", key = "model.tgt_embed.0.lut.weight", starts = {"model."},
    called = "^relation_transformer"},
   {read = plain, what = "a transformer", key = "core.tgt_embed.0.lut.weight", called = "^transformer",
    starts = {"core.encoder.", "core.decoder.", "core.src_embed.", "core.tgt_embed.", "core.generator."}},
+  {read = soft_attention, what = "a Soft-Attention", key = "attention.h2att.weight", called = "^soft_attention",
+   starts = {"keys.", "cell."}},
   {read = updown, what = "an Up-Down", key = "embed.0.weight", called = "^up_down_lstm",
    starts = {"core.att_lstm.", "core.lang_lstm.", "core.attention.", "fc_embed.", "ctx2att.", "logit."}},
 }

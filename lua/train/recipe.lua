@@ -205,13 +205,14 @@ end
 
 -- Checking -------------------------------------------------------------------------------------------
 
--- The module that a part names: "adam" in `optim` is optim.adam.
-local function part_module(folder, name, find)
-  if type(name) ~= "string" then error(("%s: the name must be text, got a %s"):format(folder, type(name)), 0) end
+-- The module that a part names: "adam" in `optim` is optim.adam. `place` is where the recipe names it.
+local function part_module(folder, name, find, place)
+  place = place or folder
+  if type(name) ~= "string" then error(("%s: the name must be text, got a %s"):format(place, type(name)), 0) end
   local module = find(folder, name)
   if not module then
     local names = find(folder)
-    error(('%s: there is no "%s"%s; there are %s'):format(folder, name, suggest.hint(name, names),
+    error(('%s: there is no "%s"%s; there are %s'):format(place, name, suggest.hint(name, names),
       table.concat(names, ", ")), 0)
   end
   return module
@@ -270,6 +271,21 @@ local function check_eval(eval)
   end
 end
 
+-- What model.encoder may say: keys of the encoder that it names, each left out where the recipe leaves it out, since
+-- the file that it takes its weights from may say it; and weights, that file.
+local function encoder_schema(given, find)
+  if given == nil then return config.optional("table") end
+  if type(given) ~= "table" then error(("model.encoder must be a table, got a %s"):format(type(given)), 0) end
+  if given.name == nil then
+    error(("model.encoder: name is missing; there are %s"):format(table.concat(find "encoder", ", ")), 0)
+  end
+  local spec = {name = config.optional("string"), weights = config.optional("string")}
+  for key, default in pairs(part_module("encoder", given.name, find, "model.encoder").defaults) do
+    spec[key] = config.without_default(default)
+  end
+  return spec
+end
+
 -- Defaults of every part, with those of the modules that the parts name.
 local function schema(value, find)
   local defaults = with(recipe.defaults, {})
@@ -281,6 +297,7 @@ local function schema(value, find)
       local spec = defaults[part][key] -- what the recipe says must be told from what it does not
       defaults[part][key] = config.optional(type(spec))
     end
+    if part == "model" then defaults.model.encoder = encoder_schema(given.encoder, find) end
   end
   return defaults
 end
@@ -303,6 +320,7 @@ local function check(value, find)
   local given = config.copy(value)
   given.base = nil
   if given.prune == false then given.prune = nil end -- a dense variant of a recipe that prunes
+  if type(given.model) == "table" and given.model.encoder == false then given.model.encoder = nil end
   for _, part in ipairs {"data", "model", "optim", "prune", "eval", "save", "log", "stages"} do
     if given[part] ~= nil and type(given[part]) ~= "table" then
       error(("%s must be a table, got a %s"):format(part, type(given[part])), 0)

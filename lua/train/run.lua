@@ -9,12 +9,14 @@ local class = require "core.class"
 local Folder = require "train.folder"
 local Loop = require "train.loop"
 local checkpoint = require "train.checkpoint"
+local config = require "core.config"
 local disk = require "core.disk"
 local evaluate = require "train.evaluate"
 local fix = require "prune.fix"
 local journal = require "train.journal"
 local ledger = require "train.ledger"
 local recipe = require "train.recipe"
+local sight = require "train.sight"
 local standard = require "metrics.standard"
 local state = require "train.state"
 local stats = require "prune.stats"
@@ -25,27 +27,67 @@ local EVENTS = "events.out.tfevents.lacuna"
 
 -- Building -------------------------------------------------------------------------------------------
 
+-- Sizes of what the model sees; a recipe may say them too.
+local function take_sizes(own, kind, sizes, from)
+  for _, key in ipairs {"features", "fc_features"} do
+    if kind.defaults[key] ~= nil and sizes[key] then
+      if own[key] and own[key] ~= sizes[key] then
+        error(("model.%s is %s, but %s has %d; leave it out"):format(key, own[key], from, sizes[key]), 0)
+      end
+      own[key] = sizes[key]
+    end
+  end
+end
+
+-- The settings of the encoder: those of the file whose weights it begins with, and the recipe's over them. What it
+-- sees has the sizes that it gives, whatever the data hold.
+local function encoder_config(own, kind)
+  local given = own.encoder
+  if given.weights then
+    local found = checkpoint.load(given.weights, "encoder")
+    found.model:close()
+    if found.config.model.name ~= given.name then
+      error(("model.encoder: %s holds the encoder %s, not %s"):format(given.weights, found.config.model.name,
+        given.name), 0)
+    end
+    for key, value in pairs(found.config.model) do
+      if given[key] == nil and key ~= "classes" then given[key] = value end
+    end
+  end
+  given.weights = nil
+  take_sizes(own, kind, checkpoint.encoder(given, "recipe"), "the encoder " .. given.name)
+end
+
+-- The values that the encoder begins with.
+local function load_encoder(encoder, path)
+  local found, values = checkpoint.load(path, "encoder"), {}
+  local classifier = found.model.classifier and found.model.classifier:path() .. "."
+  for _, p in ipairs(found.model:tensors()) do
+    local kept = not classifier or p.name:sub(1, #classifier) ~= classifier
+    if kept then values[p.name] = p.param:pruned():clone() end
+  end
+  local good, message = pcall(encoder.load, encoder, values)
+  found.model:close()
+  if not good then error(("%s: %s"):format(path, (tostring(message):gsub("^%S-:%d+: ", ""))), 0) end
+end
+
 -- The sizes that the data decide, where the recipe is silent.
 local function model_config(cfg, dataset)
-  local own = {}
-  for key, value in pairs(cfg.model) do own[key] = value end
+  local own = config.copy(cfg.model)
   own.vocab = own.vocab or dataset.vocab:size()
   if own.vocab < dataset.vocab:size() then
     error(("model.vocab is %d, but the data file has %s"):format(own.vocab, dataset.vocab:describe()), 0)
   end
   local kind = checkpoint.class(own.name, "recipe")
-  if kind.needs_boxes and not dataset.has_boxes then
+  if kind.needs_boxes and not own.encoder and not dataset.has_boxes and not dataset.has_pictures then
     error(("model.name: %s looks at the boxes of regions, but %s has none; lacuna data build --boxes adds them"):format(
       own.name, dataset.path), 0)
   end
   if kind.check_recipe then kind.check_recipe(own) end
-  for key, size in pairs {features = dataset.width, fc_features = dataset.fc_width} do
-    if kind.defaults[key] ~= nil then
-      if own[key] and own[key] ~= size then
-        error(("model.%s is %s, but %s has %d; leave it out"):format(key, own[key], dataset.path, size), 0)
-      end
-      own[key] = size
-    end
+  if own.encoder then
+    encoder_config(own, kind)
+  else
+    take_sizes(own, kind, {features = dataset.width, fc_features = dataset.fc_width}, dataset.path)
   end
   for _, key in ipairs(kind.unfilled or {}) do
     if own[key] == nil then own[key] = kind.defaults[key] end -- as the model would
@@ -61,7 +103,13 @@ function Run.build(cfg)
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
+  sight(model, dataset, "recipe")
+  if model.encoder and not dataset.has_pictures and not model.encoder.cfg.frozen then
+    error(("model.encoder: %s holds features, so the encoder would learn nothing; give it frozen = true, or the run a "
+      .. "data file of pictures"):format(dataset.path), 0)
+  end
   model:initialise(lac.rng(cfg.seed):fork("init"))
+  if model.encoder and cfg.model.encoder.weights then load_encoder(model.encoder, cfg.model.encoder.weights) end
   local pruner
   if cfg.prune then
     pruner = require("prune." .. cfg.prune.method).new(recipe.own(cfg.prune))
@@ -76,6 +124,7 @@ end
 function Run:init(folder, cfg, host)
   self.folder, self.cfg, self.host = folder, cfg, host
   for key, value in pairs(Run.build(cfg)) do self[key] = value end
+  function self.dataset.note(_, text) self.host.progress:note(text) end
   self.best = {score = 0, step = 0}
   self.judge = {}
   self.collapsed = {} -- names of layers that were warned about
@@ -96,7 +145,7 @@ local function starting_point(path, name)
   end
   local found = checkpoint.load(folder:at(name))
   local values, masks = {}, {}
-  for _, p in ipairs(found.model:parameters()) do
+  for _, p in ipairs(found.model:tensors()) do
     local soft = p.param.mask and p.param.mask:state().kind == "soft" -- its weights are smaller than their values
     values[p.name] = (soft and p.param:pruned() or p.param.value):clone()
     masks[p.name] = p.param.mask and p.param.mask:binary(p.param.value)
@@ -151,7 +200,7 @@ end
 -- Take over what `save` wrote; returns the sizes that the logs had.
 function Run:restore()
   local found, values = checkpoint.load(self.folder:at "last.h5"), {}
-  for _, p in ipairs(found.model:parameters()) do
+  for _, p in ipairs(found.model:tensors()) do
     values[p.name] = p.param.value
     p.param:set_mask(nil)
   end
@@ -312,7 +361,8 @@ end
 
 -- What an image is like in the data, for train.ledger: the step that ends a caption is one more.
 function Run:typical()
-  return {regions = self.dataset:regions().mean, words = self.dataset:caption_words() + 1}
+  local counts, positions = self.dataset:regions(), self.model.encoder and self.model.encoder.positions
+  return {regions = counts and counts.mean or positions[1] * positions[2], words = self.dataset:caption_words() + 1}
 end
 
 -- The end ---------------------------------------------------------------------------------------------
@@ -355,6 +405,9 @@ end
 -- @treturn ?table the result, nil when stopped
 function Run:go()
   self.host.progress:start(self.loop.step, self.loop.total)
+  if self.dataset:left_out() > 0 then
+    self.host.progress:note(("%d images are left out: their pictures are not there"):format(self.dataset:left_out()))
+  end
   if not self.folder:has "last.h5" then self:save() end
   local done = self.loop:run()
   self.host.progress:finish()

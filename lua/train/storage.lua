@@ -57,8 +57,9 @@ function storage.pack(x, values, name)
   return bytes, "packed"
 end
 
---- The kind of values of one parameter: what no mask may touch (biases) has at least float16.
+--- The kind of values of one parameter: what no mask may touch (biases) has at least float16, buffers are float32.
 function storage.values_of(param, values)
+  if param.buffer then return "float32" end
   return values == "int8" and not param.maskable and "float16" or values
 end
 
@@ -123,7 +124,7 @@ local ADD = {
 function storage.write(file, model, cfg)
   cfg = storage.options(cfg)
   local out = {file = file, records = {}, stream = {}}
-  for _, p in ipairs(model:parameters()) do ADD[cfg.form](out, p, cfg.values) end
+  for _, p in ipairs(model:tensors()) do ADD[cfg.form](out, p, cfg.values) end
   file:set_attr("", "form", cfg.form)
   if cfg.form == "packed" then file:set_attr("", "values", cfg.values) end
   file:write_text("tensors", lac.json.encode(out.records))
@@ -232,7 +233,7 @@ end
 -- @raise one sentence that names the file and what is wrong with it
 function storage.read(file, path, model)
   local params = {}
-  for _, p in ipairs(model:parameters()) do params[p.name] = p.param end
+  for _, p in ipairs(model:tensors()) do params[p.name] = p.param end
   local found = read_tensors(file, path, params)
   local good, message = pcall(model.load, model, found.params)
   if not good then fail(path, "%s", (tostring(message):gsub("^%S-:%d+: ", ""))) end

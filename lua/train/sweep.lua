@@ -59,7 +59,7 @@ function Sweep.look(point)
   return folder:has "config.json" and "begun" or "new"
 end
 
-local MOVES = {["prune.start"] = true, ["data.path"] = true} -- may lie elsewhere by now
+local MOVES = {["prune.start"] = true, ["data.path"] = true, ["data.images"] = true} -- may lie elsewhere by now
 
 --- Raise where a folder holds a run of other settings than the point's: the recipe was changed since.
 function Sweep:check_same(point)

@@ -108,6 +108,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_ops(L);
   bind_open_layers(L);
   bind_open_attend(L);
+  bind_open_maps(L);
   bind_open_reduce(L);
   bind_open_index(L);
   bind_open_rng(L);
@@ -117,6 +118,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_text(L);
   bind_open_io(L);
   bind_open_hdf5(L);
+  bind_open_pictures(L);
   bind_open_json(L);
   bind_open_files(L);
   bind_open_append(L);

@@ -93,11 +93,32 @@ static int l_lstm_cell(lua_State *L) {
   return 2;
 }
 
+/* y = lac.gru_reset(z, h [, place]) */
+static int l_gru_reset(lua_State *L) {
+  lua_settop(L, 3);
+  lac_tensor **y = bind_push_tensor(L);
+  lac_tensor *z = bind_check_tensor(L, 1), *h = bind_check_tensor(L, 2);
+  return bind_result(L, lac_gru_reset(y, z, h, bind_opt_tensor(L, 3)));
+}
+
+/* y = lac.gru_cell(z, candidate, h [, place]) */
+static int l_gru_cell(lua_State *L) {
+  lua_settop(L, 4);
+  lac_tensor **y = bind_push_tensor(L);
+  lac_tensor *z = bind_check_tensor(L, 1), *candidate = bind_check_tensor(L, 2);
+  lac_tensor *h = bind_check_tensor(L, 3);
+  return bind_result(L, lac_gru_cell(y, z, candidate, h, bind_opt_tensor(L, 4)));
+}
+
 /* y, weights = lac.attention{query =, keys =, values =, v = [, mask =] [, owners =, members =]
- * [, place =]} */
+ * [, place =] [, dropout =, rng =]} */
 static int l_attention(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  const lac_attention_args args = {.query = bind_field_tensor(L, 1, "query", true),
+  lua_getfield(L, 1, "dropout");
+  const float dropout = (float)luaL_optnumber(L, -1, 0);
+  const lac_attention_args args = {.dropout = dropout,
+                                   .rng = bind_field_rng(L, 1, "rng"),
+                                   .query = bind_field_tensor(L, 1, "query", true),
                                    .keys = bind_field_tensor(L, 1, "keys", true),
                                    .values = bind_field_tensor(L, 1, "values", true),
                                    .v = bind_field_tensor(L, 1, "v", true),
@@ -156,7 +177,8 @@ static int l_box_embedding(lua_State *L) {
 void bind_open_layers(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"linear", l_linear_sum},           {"prepare", l_prepare},
-      {"lstm_cell", l_lstm_cell},         {"attention", l_attention},
+      {"lstm_cell", l_lstm_cell},         {"gru_reset", l_gru_reset},
+      {"gru_cell", l_gru_cell},           {"attention", l_attention},
       {"layer_norm", l_layer_norm},       {"positions", l_positions},
       {"box_embedding", l_box_embedding}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"matmul", l_matmul}, {"linear", l_linear}, {NULL, NULL}};

@@ -109,6 +109,66 @@ uint64_t lac_packed_panels(uint64_t n) {
   return (n + LAC_PANEL - 1) / LAC_PANEL;
 }
 
+typedef struct square {
+  vec4 row[4];
+} square;
+
+static inline square transpose_square(square s) {
+  const vec4 low01 = __builtin_shufflevector(s.row[0], s.row[1], 0, 4, 1, 5);
+  const vec4 high01 = __builtin_shufflevector(s.row[0], s.row[1], 2, 6, 3, 7);
+  const vec4 low23 = __builtin_shufflevector(s.row[2], s.row[3], 0, 4, 1, 5);
+  const vec4 high23 = __builtin_shufflevector(s.row[2], s.row[3], 2, 6, 3, 7);
+  return (square){{__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
+                   __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+                   __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+                   __builtin_shufflevector(high01, high23, 2, 3, 6, 7)}};
+}
+
+/* to[i][r] = from[r][i] for four r and `count` i; rows of `to` are `width` apart, of `from` `row`.
+ */
+static void take_four(float *to, uint64_t width, const float *from, uint64_t row, uint64_t count) {
+  uint64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    square s;
+    for (uint64_t r = 0; r < 4; r++)
+      memcpy(&s.row[r], from + r * row + i, sizeof s.row[r]);
+    s = transpose_square(s);
+    for (uint64_t r = 0; r < 4; r++)
+      memcpy(to + (i + r) * width, &s.row[r], sizeof s.row[r]);
+  }
+  for (; i < count; i++)
+    for (uint64_t r = 0; r < 4; r++)
+      to[i * width + r] = from[r * row + i];
+}
+
+/* to[i][r] = from[r][i] for r < count and i < depth. A cache line of each row is used up before the
+ * next: rows that lie a power of two apart push each other out. */
+static void take_columns(float *to, uint64_t width, const float *from, uint64_t row, uint64_t count,
+                         uint64_t depth) {
+  for (uint64_t i0 = 0; i0 < depth; i0 += CHUNK) {
+    const uint64_t chunk = depth - i0 < CHUNK ? depth - i0 : CHUNK;
+    float *start = to + i0 * width;
+    uint64_t r = 0;
+    for (; r + 4 <= count; r += 4)
+      take_four(start + r, width, from + r * row + i0, row, chunk);
+    for (; r < count; r++)
+      for (uint64_t i = 0; i < chunk; i++)
+        start[i * width + r] = from[r * row + i0 + i];
+  }
+}
+
+/* to[i][r] = from[i][r] for r < count and i < depth. */
+static void take_rows(float *to, uint64_t width, const float *from, uint64_t row, uint64_t count,
+                      uint64_t depth) {
+  for (uint64_t i = 0; i < depth; i++, to += width, from += row) {
+    uint64_t r = 0;
+    for (; r + 4 <= count; r += 4)
+      memcpy(to + r, from + r, 4 * sizeof *to);
+    for (; r < count; r++)
+      to[r] = from[r];
+  }
+}
+
 void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
                      uint64_t k, uint64_t first, uint64_t end) {
   for (uint64_t panel = first; panel < end; panel++) {
@@ -116,17 +176,10 @@ void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_i
     const float *from = w + panel * LAC_PANEL * w_out;
     const uint64_t outputs = n - panel * LAC_PANEL < LAC_PANEL ? n - panel * LAC_PANEL : LAC_PANEL;
     if (outputs < LAC_PANEL) memset(to, 0, k * LAC_PANEL * sizeof *to);
-    if (w_out == 1) {
-      for (uint64_t i = 0; i < k; i++)
-        memcpy(to + i * LAC_PANEL, from + i * w_in, outputs * sizeof *to);
-      continue;
-    }
-    for (uint64_t i0 = 0; i0 < k; i0 += CHUNK) {
-      const uint64_t i1 = i0 + CHUNK < k ? i0 + CHUNK : k;
-      for (uint64_t j = 0; j < outputs; j++)
-        for (uint64_t i = i0; i < i1; i++)
-          to[i * LAC_PANEL + j] = from[j * w_out + i];
-    }
+    if (w_out == 1)
+      take_rows(to, LAC_PANEL, from, w_in, outputs, k);
+    else
+      take_columns(to, LAC_PANEL, from, w_out, outputs, k);
   }
 }
 
@@ -135,22 +188,22 @@ void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_i
 /* y = alpha * sums + beta * y for one row of a tile, and only the outputs that exist. */
 static inline void store_row(float *y, const float *sums, uint64_t outputs, float alpha,
                              float beta) {
-  if (beta == 0)
-    for (uint64_t j = 0; j < outputs; j++)
-      y[j] = alpha * sums[j];
-  else
-    for (uint64_t j = 0; j < outputs; j++)
-      y[j] = alpha * sums[j] + beta * y[j];
+  uint64_t j = 0;
+  for (; j + 4 <= outputs; j += 4) {
+    vec4 sum, old = {0};
+    memcpy(&sum, sums + j, sizeof sum);
+    if (beta != 0) memcpy(&old, y + j, sizeof old);
+    sum = beta == 0 ? alpha * sum : alpha * sum + beta * old;
+    memcpy(y + j, &sum, sizeof sum);
+  }
+  for (; j < outputs; j++)
+    y[j] = beta == 0 ? alpha * sums[j] : alpha * sums[j] + beta * y[j];
 }
 
 static void store_tile(float *y, uint64_t y_row, const float *sums, uint32_t rows, uint64_t outputs,
                        float alpha, float beta) {
-  for (uint32_t r = 0; r < rows; r++, y += y_row, sums += LAC_PANEL) {
-    if (outputs == LAC_PANEL)
-      store_row(y, sums, LAC_PANEL, alpha, beta); // a constant count becomes vectors
-    else
-      store_row(y, sums, outputs, alpha, beta);
-  }
+  for (uint32_t r = 0; r < rows; r++, y += y_row, sums += LAC_PANEL)
+    store_row(y, sums, outputs, alpha, beta);
 }
 
 // NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult)
@@ -170,12 +223,10 @@ void lac_packed_take(const lac_packed_args *p, uint64_t first, uint64_t end) {
   for (uint64_t t = first; t < end; t++) {
     const uint64_t top = tile_row(p, tiles, t), height = tile_row(p, tiles, t + 1) - top;
     float *to = p->room + top * p->k;
-    for (uint64_t i0 = 0; i0 < p->k; i0 += CHUNK) {
-      const uint64_t i1 = i0 + CHUNK < p->k ? i0 + CHUNK : p->k;
-      for (uint64_t r = 0; r < height; r++)
-        for (uint64_t i = i0; i < i1; i++)
-          to[i * height + r] = p->x[(top + r) * p->x_row + i * p->x_col];
-    }
+    if (p->x_row == 1)
+      take_rows(to, height, p->x + top, p->x_col, height, p->k);
+    else
+      take_columns(to, height, p->x + top * p->x_row, p->x_row, height, p->k);
   }
 }
 

@@ -1,24 +1,17 @@
-/*
- * The order passes from hand to hand: the owner fills it in while the state is IDLE or DONE, the
- * thread works on it while the state is ORDERED, and every change of hands happens under the mutex.
- * So nothing else needs a lock. All memory is allocated by the owner, when it orders.
- */
+/* The batch on order is a job in the background. All memory is allocated by the owner, when it
+ * orders. */
 #include "io/feature_reader.h"
 
+#include "core/background.h"
 #include "core/memory.h"
+#include "io/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-typedef enum state { IDLE, ORDERED, DONE } state;
 
 /* Memory that grows to the largest batch so far. */
 typedef struct room {
@@ -31,13 +24,7 @@ struct lac_feature_reader {
   char *path;
   int fd;
 
-  pthread_t thread;
-  pthread_mutex_t mutex;
-  pthread_cond_t changed; // state or ending
-  bool has_lock, has_thread;
-  state state;
-  bool ending;
-  atomic_bool dropped; // nobody wants the batch that is being read
+  lac_background *thread;
 
   // the order
   lac_feature_image *images;
@@ -45,10 +32,6 @@ struct lac_feature_reader {
   uint64_t regions;
   room att, fc, mask, boxes;
   room stored; // elements of one image as they lie in the file
-
-  // the answer
-  lac_status status;
-  char message[1024];
 };
 
 /* ---- reading ---- */
@@ -107,41 +90,14 @@ static lac_status read_image(const lac_feature_reader *r, size_t i) {
   return LAC_OK;
 }
 
-static lac_status read_batch(lac_feature_reader *r) {
-  for (size_t i = 0; i < r->batch && !atomic_load(&r->dropped); i++)
+static lac_status read_batch(void *arg) {
+  const lac_feature_reader *r = arg;
+  for (size_t i = 0; i < r->batch && !lac_background_dropped(r->thread); i++)
     LAC_TRY(read_image(r, i));
   return LAC_OK;
 }
 
-static void *serve(void *arg) {
-  lac_feature_reader *r = arg;
-  pthread_mutex_lock(&r->mutex);
-  for (;;) {
-    while (r->state != ORDERED && !r->ending)
-      pthread_cond_wait(&r->changed, &r->mutex);
-    if (r->ending) break;
-    pthread_mutex_unlock(&r->mutex);
-    r->status = read_batch(r);
-    if (r->status != LAC_OK) snprintf(r->message, sizeof r->message, "%s", lac_message());
-    pthread_mutex_lock(&r->mutex);
-    r->state = DONE;
-    pthread_cond_broadcast(&r->changed);
-  }
-  pthread_mutex_unlock(&r->mutex);
-  return NULL;
-}
-
 /* ---- opening and closing ---- */
-
-/* Signals are the owner's: Ctrl-C must not be delivered to a thread that cannot act on it. */
-static int start_thread(lac_feature_reader *r) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int failed = pthread_create(&r->thread, NULL, serve, r);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return failed;
-}
 
 static lac_status start(lac_feature_reader *r, const char *path) {
   const size_t length = strlen(path);
@@ -149,13 +105,7 @@ static lac_status start(lac_feature_reader *r, const char *path) {
   memcpy(r->path, path, length);
   r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (r->fd < 0) return lac_fail(LAC_EIO, "%s: cannot open: %s", path, strerror(errno));
-  pthread_mutex_init(&r->mutex, NULL);
-  pthread_cond_init(&r->changed, NULL);
-  r->has_lock = true;
-  const int failed = start_thread(r);
-  if (failed) return lac_fail(LAC_ENOMEM, "%s: cannot start a thread: %s", path, strerror(failed));
-  r->has_thread = true;
-  return LAC_OK;
+  return lac_file_blame(lac_background_new(&r->thread, read_batch, r), path);
 }
 
 lac_status lac_feature_reader_open(lac_feature_reader **out, const char *path,
@@ -181,18 +131,7 @@ lac_status lac_feature_reader_open(lac_feature_reader **out, const char *path,
 
 void lac_feature_reader_close(lac_feature_reader *reader) {
   if (!reader) return;
-  if (reader->has_thread) {
-    atomic_store(&reader->dropped, true);
-    pthread_mutex_lock(&reader->mutex);
-    reader->ending = true;
-    pthread_cond_broadcast(&reader->changed);
-    pthread_mutex_unlock(&reader->mutex);
-    pthread_join(reader->thread, NULL);
-  }
-  if (reader->has_lock) {
-    pthread_cond_destroy(&reader->changed);
-    pthread_mutex_destroy(&reader->mutex);
-  }
+  lac_background_release(reader->thread);
   if (reader->fd >= 0) close(reader->fd);
   free(reader->att.data);
   free(reader->fc.data);
@@ -244,23 +183,12 @@ static lac_status make_rooms(lac_feature_reader *r, uint64_t batch) {
   return make_room(&r->stored, (uint64_t[]){1, r->regions, widest + 4});
 }
 
-/* Afterwards the order is the owner's. */
-static void drop_order(lac_feature_reader *r) {
-  atomic_store(&r->dropped, true);
-  pthread_mutex_lock(&r->mutex);
-  while (r->state == ORDERED)
-    pthread_cond_wait(&r->changed, &r->mutex);
-  r->state = IDLE;
-  pthread_mutex_unlock(&r->mutex);
-  atomic_store(&r->dropped, false);
-}
-
 lac_status lac_feature_reader_order(lac_feature_reader *reader, const lac_feature_image *images,
                                     size_t batch) {
   if (batch == 0) return lac_fail(LAC_EINVAL, "%s: a batch needs images", reader->path);
   for (size_t i = 0; i < batch; i++)
     LAC_TRY(check_image(reader, &images[i]));
-  drop_order(reader);
+  lac_background_drop(reader->thread);
   if (batch > reader->capacity) {
     LAC_TRY(lac_realloc(&reader->images, batch, sizeof *images, "a batch of features"));
     reader->capacity = batch;
@@ -271,23 +199,15 @@ lac_status lac_feature_reader_order(lac_feature_reader *reader, const lac_featur
   for (size_t i = 0; i < batch; i++)
     if (images[i].count > reader->regions) reader->regions = images[i].count;
   LAC_TRY(make_rooms(reader, batch));
-  pthread_mutex_lock(&reader->mutex);
-  reader->state = ORDERED;
-  pthread_mutex_unlock(&reader->mutex);
-  pthread_cond_broadcast(&reader->changed); // later: a thread that wakes up can take the mutex
+  lac_background_start(reader->thread);
   return LAC_OK;
 }
 
 lac_status lac_feature_reader_take(lac_feature_reader *reader, lac_feature_batch *out) {
   const lac_feature_places *p = &reader->places;
-  pthread_mutex_lock(&reader->mutex);
-  const bool idle = reader->state == IDLE;
-  while (reader->state == ORDERED)
-    pthread_cond_wait(&reader->changed, &reader->mutex);
-  reader->state = IDLE;
-  pthread_mutex_unlock(&reader->mutex);
-  if (idle) return lac_fail(LAC_EINVAL, "%s: no batch was ordered", reader->path);
-  if (reader->status != LAC_OK) return lac_fail(reader->status, "%s", reader->message);
+  bool found;
+  LAC_TRY(lac_background_wait(reader->thread, &found));
+  if (!found) return lac_fail(LAC_EINVAL, "%s: no batch was ordered", reader->path);
   *out = (lac_feature_batch){.images = reader->batch,
                              .regions = reader->regions,
                              .width = p->att.width,

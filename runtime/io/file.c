@@ -63,7 +63,7 @@ lac_status lac_file_read(void **out, size_t *size, const char *path, uint64_t li
   int fd;
   LAC_TRY(open_regular(&fd, &length, path, O_RDONLY));
   if (length > limit_bytes)
-    status = lac_fail(LAC_ENOMEM, "%s: is %" PRIu64 " bytes long, at most %" PRIu64 " are allowed",
+    status = lac_fail(LAC_EINVAL, "%s: is %" PRIu64 " bytes long, at most %" PRIu64 " are allowed",
                       path, length, limit_bytes);
   else
     status = read_fully(out, (size_t)length, fd, path);

@@ -16,7 +16,7 @@
  * @param[out] out    the bytes and a closing zero byte; freed with free()
  * @param[out] size   bytes, without that zero
  * @param limit_bytes refuse a longer file
- * @return LAC_OK; LAC_EIO with the path and the reason; LAC_ENOMEM
+ * @return LAC_OK; LAC_EIO with the path and the reason; LAC_EINVAL for a longer file; LAC_ENOMEM
  */
 lac_status lac_file_read(void **out, size_t *size, const char *path, uint64_t limit_bytes);
 

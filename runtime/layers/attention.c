@@ -1,5 +1,6 @@
 /*
- * Forward is one kernel per row; it keeps the weights. Backward recomputes tanh, once, rather than
+ * Forward is one kernel per row; it keeps the weights, and with dropout what these have become.
+ * Backward recomputes tanh, once, rather than
  * keeping [rows, regions, size] of it: first the gradient of the scores, row by row, then what
  * several rows of an image share, image by image, so that nothing needs atomics.
  */
@@ -7,8 +8,10 @@
 
 #include "ops/elementwise.h"
 #include "ops/op.h"
+#include "ops/random.h"
 
 enum { QUERY, KEYS, VALUES, V, OWNERS, MEMBERS }; // inputs of the record
+enum { WEIGHTS, USED };                           // what it saves; one tensor without dropout
 enum { ARGUMENTS = 7 };
 
 typedef struct sizes {
@@ -43,11 +46,21 @@ static lac_status check_rows(const lac_attention_args *a) {
                   lac_shape_text(m, members));
 }
 
+static lac_status check_dropout(const lac_attention_args *a) {
+  if (!(a->dropout >= 0 && a->dropout < 1))
+    return lac_fail(LAC_EINVAL, "attention: dropout must be 0 <= p < 1, got %g",
+                    (double)a->dropout);
+  if (a->dropout > 0 && !a->rng)
+    return lac_fail(LAC_EINVAL, "attention: dropout needs a generator, rng");
+  return LAC_OK;
+}
+
 static lac_status plan(sizes *n, const lac_attention_args *a) {
   LAC_TRY(lac_op_check("attention", "query", a->query, LAC_F32, NULL));
   LAC_TRY(lac_op_check("attention", "keys", a->keys, LAC_F32, a->query));
   LAC_TRY(lac_op_check("attention", "values", a->values, LAC_F32, a->query));
   LAC_TRY(lac_op_check("attention", "v", a->v, LAC_F32, a->query));
+  LAC_TRY(check_dropout(a));
   const lac_shape *q = lac_tensor_shape(a->query), *k = lac_tensor_shape(a->keys);
   const lac_shape *u = lac_tensor_shape(a->values), *v = lac_tensor_shape(a->v);
   if (q->rank != 2 || k->rank != 3 || u->rank != 3 || v->rank != 1 || v->dim[0] != q->dim[1] ||
@@ -92,7 +105,8 @@ static lac_status bwd_scores(lac_tensor *ge, lac_tensor *tanhs, const lac_node *
   lac_arg_tensor(&run, tanhs);
   lac_arg_tensor(&run, gquery);
   lac_arg_tensor(&run, gy);
-  lac_arg_tensor(&run, node->saved[0]);
+  lac_arg_tensor(&run, node->saved[WEIGHTS]);
+  lac_arg_tensor(&run, node->saved[USED]);
   lac_arg_tensor(&run, node->in[QUERY]);
   lac_arg_tensor(&run, node->in[KEYS]);
   lac_arg_tensor(&run, node->in[VALUES]);
@@ -154,7 +168,7 @@ static lac_status bwd_values(const lac_node *node, const sizes *n) {
   LAC_TRY(lac_tensor_borrow_grad(&gvalues, node->in[VALUES]));
   lac_launch run = lac_launch_new(lac_tensor_device(gvalues), "attention", "additive_bwd_values");
   lac_arg_tensor(&run, gvalues);
-  lac_arg_tensor(&run, node->saved[0]);
+  lac_arg_tensor(&run, node->saved[USED]);
   lac_arg_tensor(&run, lac_tensor_grad(node->out[0]));
   arg_rows(&run, node->in[MEMBERS], node->in[V]);
   lac_arg_u32(&run, n->rows);
@@ -166,21 +180,19 @@ static lac_status bwd_values(const lac_node *node, const sizes *n) {
 }
 
 static lac_status additive_backward(const lac_node *node) {
-  const lac_attention_args args = {node->in[QUERY],
-                                   node->in[KEYS],
-                                   node->in[VALUES],
-                                   node->in[V],
-                                   NULL,
-                                   node->in[OWNERS],
-                                   node->in[MEMBERS],
-                                   NULL};
+  const lac_attention_args args = {.query = node->in[QUERY],
+                                   .keys = node->in[KEYS],
+                                   .values = node->in[VALUES],
+                                   .v = node->in[V],
+                                   .owners = node->in[OWNERS],
+                                   .members = node->in[MEMBERS]};
   sizes n;
   lac_tensor *ge = NULL, *tanhs = NULL;
   lac_device *device = lac_tensor_device(args.query);
   LAC_TRY(plan(&n, &args));
   LAC_TRY(bwd_values(node, &n));
   const lac_shape shape = {3, {n.rows, n.regions, n.size}};
-  lac_status status = lac_tensor_new(&ge, device, LAC_F32, lac_tensor_shape(node->saved[0]));
+  lac_status status = lac_tensor_new(&ge, device, LAC_F32, lac_tensor_shape(node->saved[WEIGHTS]));
   if (status == LAC_OK) status = lac_tensor_new(&tanhs, device, LAC_F32, &shape);
   if (status == LAC_OK) status = bwd_scores(ge, tanhs, node, &n);
   if (status == LAC_OK) status = bwd_keys(ge, tanhs, node, &n);
@@ -189,12 +201,14 @@ static lac_status additive_backward(const lac_node *node) {
   return status;
 }
 
-static lac_status run_forward(lac_tensor *y, lac_tensor *w, const lac_attention_args *a,
-                              const sizes *n) {
+static lac_status run_forward(lac_tensor *y, lac_tensor *w, lac_tensor *used,
+                              const lac_attention_args *a, const sizes *n) {
+  static const lac_rng none = {0};
   lac_device *device = lac_tensor_device(y);
   lac_launch run = lac_launch_new(device, "attention", "additive_fwd");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, w);
+  lac_arg_tensor(&run, used);
   lac_arg_tensor(&run, a->query);
   lac_arg_tensor(&run, a->keys);
   lac_arg_tensor(&run, a->values);
@@ -207,11 +221,15 @@ static lac_status run_forward(lac_tensor *y, lac_tensor *w, const lac_attention_
   lac_arg_u32(&run, n->regions);
   lac_arg_u32(&run, n->size);
   lac_arg_u32(&run, n->width);
+  lac_arg_u32(&run, a->dropout > 0);
+  lac_arg_rng(&run, a->dropout > 0 ? a->rng : &none);
+  lac_arg_u32(&run, (uint32_t)((double)a->dropout * 4294967296.0)); // dropout < 1, so it fits
+  lac_arg_f32(&run, 1 / (1 - a->dropout));
   lac_launch_groups(&run, n->rows, LAC_REDUCE_GROUP);
   LAC_TRY(lac_launch_run(&run));
   const lac_node node = {additive_backward,
                          .in = {a->query, a->keys, a->values, a->v, a->owners, a->members},
-                         .out = {y}, .saved = {w}};
+                         .out = {y}, .saved = {w, used}};
   return lac_tape_record(device, &node);
 }
 
@@ -219,17 +237,21 @@ static lac_status attend(lac_tensor **out, lac_tensor **weights, const lac_atten
                          const sizes *n) {
   lac_device *device = lac_tensor_device(a->query);
   const lac_shape shape = {2, {n->rows, n->width}}, weights_shape = {2, {n->rows, n->regions}};
-  lac_tensor *y = NULL, *w = NULL;
+  lac_tensor *y = NULL, *w = NULL, *used = NULL;
   lac_status status = lac_op_result(&y, "attention", "place", a->place, a->query, &shape);
   if (status == LAC_OK) status = lac_tensor_new(&w, device, LAC_F32, &weights_shape);
-  if (status == LAC_OK) status = run_forward(y, w, a, n);
+  if (status == LAC_OK && a->dropout > 0)
+    status = lac_tensor_new(&used, device, LAC_F32, &weights_shape);
+  if (status == LAC_OK) status = run_forward(y, w, used ? used : w, a, n);
   if (status == LAC_OK) {
+    if (used) a->rng->counter += lac_rng_span(lac_tensor_numel(used));
     *out = y;
     if (weights) *weights = lac_tensor_retain(w);
   } else {
     lac_tensor_release(y);
   }
   lac_tensor_release(w);
+  lac_tensor_release(used);
   return status;
 }
 
@@ -243,8 +265,8 @@ lac_status lac_attention_additive(lac_tensor **out, lac_tensor **weights,
   lac_status status = LAC_OK;
   for (int i = 0; i < ARGUMENTS && status == LAC_OK; i++)
     if (in[i]) status = lac_contiguous(&dense[i], in[i]);
-  const lac_attention_args flat = {dense[0], dense[1], dense[2], dense[3],
-                                   dense[4], dense[5], dense[6], args->place};
+  const lac_attention_args flat = {dense[0], dense[1], dense[2],    dense[3],      dense[4],
+                                   dense[5], dense[6], args->place, args->dropout, args->rng};
   if (status == LAC_OK) status = attend(out, weights, &flat, &n);
   for (int i = 0; i < ARGUMENTS; i++)
     lac_tensor_release(dense[i]);

@@ -4,6 +4,7 @@
 #ifndef LAC_LAYERS_ATTENTION_H
 #define LAC_LAYERS_ATTENTION_H
 
+#include "core/rng.h"
 #include "tensor/tensor.h"
 
 typedef struct lac_attention_args {
@@ -16,6 +17,10 @@ typedef struct lac_attention_args {
   lac_tensor *members; /* int32 [images, each]: the rows of each image, ascending, from 0; what is
                           not below batch does not exist. Given with owners, and only then */
   lac_tensor *place;   /* NULL, or where the result goes, see lac_op_result() */
+  float dropout;       /* each w_s becomes 0 with this probability, else is divided by what it
+                          leaves; the sum of w is not made 1 again */
+  lac_rng *rng; /* with dropout: moves on by lac_rng_span(batch * regions) counters; else it is
+                   not looked at and may be NULL */
 } lac_attention_args;
 
 /**
@@ -30,9 +35,11 @@ typedef struct lac_attention_args {
  * here.
  *
  * @param[out] out      [batch, width], new or at its place; the caller releases it
- * @param[out] weights  new [batch, regions], without a gradient; NULL where nobody wants them
- * @return LAC_OK; LAC_EINVAL; LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. A row none of whose regions
- * counts is NaN.
+ * @param[out] weights  new [batch, regions], w before dropout, without a gradient; NULL where
+ * nobody wants them
+ * @return LAC_OK; LAC_EINVAL, also for another dropout than 0 <= p < 1, or one without rng;
+ * LAC_ESHAPE; LAC_ENOMEM; LAC_EDEVICE. A row none of whose regions counts is NaN. After a failure
+ * rng stands where it was.
  *
  * Gradients: to query, keys, values and v.
  */

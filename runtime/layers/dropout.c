@@ -1,6 +1,7 @@
 /* A node keeps p and the three numbers of the generator; that is all backward needs. */
 #include "layers/dropout.h"
 
+#include "layers/dropout_host.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
 #include "ops/random.h"
@@ -8,14 +9,17 @@
 static lac_status launch(lac_tensor *y, const lac_tensor *x, float p, const lac_rng *rng,
                          uint32_t add) {
   const uint64_t n = lac_tensor_numel(y);
+  const lac_dropout_plan plan = {*rng, (uint32_t)((double)p * 4294967296.0), // p < 1, so it fits
+                                 1 / (1 - p), add};
+  if (lac_dropout_on_host(lac_tensor_device(y))) return lac_dropout_host(y, x, &plan);
   lac_launch run = lac_launch_new(lac_tensor_device(y), "dropout", "dropout");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, x);
   lac_arg_u64(&run, n);
   lac_arg_rng(&run, rng);
-  lac_arg_u32(&run, (uint32_t)((double)p * 4294967296.0)); // p < 1, so it fits
-  lac_arg_f32(&run, 1 / (1 - p));
-  lac_arg_u32(&run, add);
+  lac_arg_u32(&run, plan.threshold);
+  lac_arg_f32(&run, plan.scale);
+  lac_arg_u32(&run, plan.add);
   lac_launch_items(&run, lac_rng_span(n));
   return lac_launch_run(&run);
 }

@@ -1,4 +1,7 @@
-/* The gate activations are kept only while something records; backward needs nothing else of z. */
+/*
+ * The LSTM's gate activations are kept only while something records; backward needs nothing else of
+ * z. The GRU's, which are fewer, are worked out again.
+ */
 #include "layers/recurrent.h"
 
 #include "ops/elementwise.h"
@@ -91,4 +94,86 @@ lac_status lac_lstm_cell(lac_tensor **h, lac_tensor **c, lac_tensor *z, lac_tens
   lac_tensor_release(dense_z);
   lac_tensor_release(dense_c);
   return status;
+}
+
+/* The gated recurrent unit's two operations: a record's inputs are z, h and, of the step, the
+ * candidate. */
+typedef struct gru_op {
+  const char *name, *fwd, *bwd;
+} gru_op;
+
+enum { Z, H, CANDIDATE, GRU_INPUTS };
+
+static void arg_sizes(lac_launch *run, const lac_shape *shape) {
+  lac_arg_u64(run, shape->dim[0]);
+  lac_arg_u64(run, shape->dim[1]);
+  lac_launch_items2(run, shape->dim[1], shape->dim[0]);
+}
+
+static lac_status gru_backward(const lac_node *node) {
+  const gru_op *op = node->op;
+  lac_tensor *gy = lac_tensor_grad(node->out[0]), *grad[GRU_INPUTS];
+  lac_launch run = lac_launch_new(lac_tensor_device(gy), "recurrent", op->bwd);
+  for (int i = 0; i < GRU_INPUTS; i++) {
+    if (!node->in[i]) continue;
+    const bool wanted = lac_tensor_requires_grad(node->in[i]);
+    if (wanted) LAC_TRY(lac_tensor_borrow_grad(&grad[i], node->in[i]));
+    lac_arg_tensor(&run, wanted ? grad[i] : gy);
+    lac_arg_u32(&run, wanted);
+  }
+  lac_arg_tensor(&run, gy);
+  for (int i = 0; i < GRU_INPUTS; i++)
+    if (node->in[i]) lac_arg_tensor(&run, node->in[i]);
+  arg_sizes(&run, lac_tensor_shape(node->in[H]));
+  return lac_launch_run(&run);
+}
+
+static lac_status gru_of_contiguous(lac_tensor **out, const gru_op *op,
+                                    lac_tensor *const in[GRU_INPUTS], lac_tensor *place) {
+  lac_tensor *y;
+  const lac_shape *shape = lac_tensor_shape(in[H]);
+  LAC_TRY(lac_op_result(&y, op->name, "place", place, in[H], shape));
+  lac_launch run = lac_launch_new(lac_tensor_device(y), "recurrent", op->fwd);
+  lac_arg_tensor(&run, y);
+  for (int i = 0; i < GRU_INPUTS; i++)
+    if (in[i]) lac_arg_tensor(&run, in[i]);
+  arg_sizes(&run, shape);
+  const lac_node node = {gru_backward, .op = op, .in = {in[Z], in[H], in[CANDIDATE]}, .out = {y}};
+  return lac_op_finish(out, y, lac_launch_run(&run), &node);
+}
+
+static lac_status gru_run(lac_tensor **out, const gru_op *op, lac_tensor *const in[GRU_INPUTS],
+                          lac_tensor *place) {
+  char text[LAC_SHAPE_TEXT];
+  LAC_TRY(lac_op_check(op->name, "z", in[Z], LAC_F32, NULL));
+  LAC_TRY(lac_op_check(op->name, "h", in[H], LAC_F32, in[Z]));
+  const lac_shape *shape = lac_tensor_shape(in[H]);
+  if (shape->rank != 2)
+    return lac_fail(LAC_ESHAPE, "%s: h must be [batch, hidden], got %s", op->name,
+                    lac_shape_text(text, shape));
+  const lac_shape gates = {2, {shape->dim[0], 2 * shape->dim[1]}};
+  LAC_TRY(lac_op_check_shape(op->name, "z", in[Z], LAC_F32, NULL, &gates));
+  if (in[CANDIDATE])
+    LAC_TRY(lac_op_check_shape(op->name, "candidate", in[CANDIDATE], LAC_F32, in[Z], shape));
+  lac_tensor *dense[GRU_INPUTS] = {NULL};
+  lac_status status = LAC_OK;
+  for (int i = 0; i < GRU_INPUTS && status == LAC_OK; i++)
+    if (in[i]) status = lac_contiguous(&dense[i], in[i]);
+  if (status == LAC_OK) status = gru_of_contiguous(out, op, dense, place);
+  for (int i = 0; i < GRU_INPUTS; i++)
+    lac_tensor_release(dense[i]);
+  return status;
+}
+
+lac_status lac_gru_reset(lac_tensor **out, lac_tensor *z, lac_tensor *h, lac_tensor *place) {
+  static const gru_op op = {"gru_reset", "gru_reset_fwd", "gru_reset_bwd"};
+  lac_tensor *const in[GRU_INPUTS] = {[Z] = z, [H] = h};
+  return gru_run(out, &op, in, place);
+}
+
+lac_status lac_gru_cell(lac_tensor **out, lac_tensor *z, lac_tensor *candidate, lac_tensor *h,
+                        lac_tensor *place) {
+  static const gru_op op = {"gru_cell", "gru_cell_fwd", "gru_cell_bwd"};
+  lac_tensor *const in[GRU_INPUTS] = {[Z] = z, [H] = h, [CANDIDATE] = candidate};
+  return gru_run(out, &op, in, place);
 }

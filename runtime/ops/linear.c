@@ -16,7 +16,10 @@
 
 #include <stdlib.h>
 
-enum { BIAS = 2 * LAC_LINEAR_PAIRS, ADD = BIAS + 1, ROWS_EACH = 64 };
+enum { BIAS = 2 * LAC_LINEAR_PAIRS, ADD = BIAS + 1 };
+
+/* Of sums over columns: rows added up at a time, and columns of a work item (cl/linear.cl). */
+enum { ROWS_EACH = 64, SUM_ACROSS = 16 };
 
 typedef struct packed_weights {
   lac_weights base;
@@ -34,8 +37,7 @@ static bool has_whole_rows(const lac_tensor *x) {
          (shape->dim[0] <= 1 || lac_tensor_stride(x, 0) >= shape->dim[1]);
 }
 
-/* gy summed over rows, added to gbias */
-static lac_status add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
+lac_status lac_add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
   lac_device *device = lac_tensor_device(gy);
   const uint64_t n = lac_tensor_numel(gbias), rows = n ? lac_tensor_numel(gy) / n : 0;
   const lac_shape shape = {2, {(rows + ROWS_EACH - 1) / ROWS_EACH, n}};
@@ -48,7 +50,7 @@ static lac_status add_column_sums(lac_tensor *gbias, const lac_tensor *gy) {
   lac_arg_u64(&run, rows);
   lac_arg_u64(&run, n);
   lac_arg_u64(&run, ROWS_EACH);
-  lac_launch_items2(&run, n, shape.dim[0]);
+  lac_launch_items2(&run, (n + SUM_ACROSS - 1) / SUM_ACROSS, shape.dim[0]);
   lac_status status = lac_launch_run(&run);
   if (status == LAC_OK) {
     lac_launch add = lac_launch_new(device, "linear", "column_sum_add");
@@ -239,7 +241,7 @@ static lac_status linear_backward(const lac_node *node) {
     LAC_TRY(pair_backward(weights ? weights[i] : NULL, gy, node->in[2 * i], node->in[2 * i + 1]));
   if (node->in[BIAS] && lac_tensor_requires_grad(node->in[BIAS])) {
     LAC_TRY(lac_tensor_borrow_grad(&gbias, node->in[BIAS]));
-    LAC_TRY(add_column_sums(gbias, gy));
+    LAC_TRY(lac_add_column_sums(gbias, gy));
   }
   if (node->in[ADD] && lac_tensor_requires_grad(node->in[ADD])) {
     LAC_TRY(lac_tensor_borrow_grad(&gadd, node->in[ADD]));

@@ -48,6 +48,9 @@ lac_matrix lac_rows_matrix(const lac_tensor *x);
  * first: where they lie, or copied. */
 lac_status lac_stack_parts(lac_tensor **out, const lac_part *parts, size_t count, bool of_x);
 
+/** gbias [n] += gy [.., n] summed over rows, both contiguous. */
+lac_status lac_add_column_sums(lac_tensor *gbias, const lac_tensor *gy);
+
 typedef struct lac_linear_args {
   uint32_t pairs;                         /* 1..LAC_LINEAR_PAIRS */
   lac_tensor *x[LAC_LINEAR_PAIRS];        /* float32 [..., k_i], the same leading dimensions */

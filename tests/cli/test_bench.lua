@@ -23,7 +23,7 @@ function T.choosing_weights_to_prune_is_timed()
 end
 
 function T.decoding_and_other_networks_are_timed()
-  for _, what in ipairs {"step --model ort", "decode --model ort", "decode"} do
+  for _, what in ipairs {"step --model ort", "decode --model ort", "decode", "step --model softattention"} do
     local status, text = check.run("bench " .. what .. " --preset small --turns 1 --warm 1")
     check.yes(status == 0, text)
     check.yes(text:find(("^%s %s, small; prune none; 1 turns\nlacuna +%%d+%%.%%d+ s"):format(what:match "^%a+",

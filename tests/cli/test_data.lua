@@ -71,15 +71,6 @@ function T.words_are_taken_from_the_training_captions()
   end)
 end
 
-local function npz(folder, name, arrays)
-  for key, bytes in pairs(arrays) do files.write(("%s/%s.npy"):format(folder, key), bytes) end
-  local python = "import sys, zipfile, os; z = zipfile.ZipFile(sys.argv[1], 'w'); "
-    .. "[(z.write(p, os.path.basename(p)), os.remove(p)) for p in sys.argv[2:]]"
-  local paths = {}
-  for key in pairs(arrays) do paths[#paths + 1] = ("%s/%s.npy"):format(folder, key) end
-  assert(os.execute(('python3 -c "%s" %s/%s.npz %s'):format(python, folder, name, table.concat(paths, " "))))
-end
-
 function T.features_may_be_npz_with_boxes_and_named_by_file_or_id()
   local list = images(3)
   list[1].filename, list[2].filename, list[3].filename = "v/COCO_val_000000000007.jpg", "b.jpg", "x/0003.png"
@@ -87,9 +78,9 @@ function T.features_may_be_npz_with_boxes_and_named_by_file_or_id()
   with_set(list, function(folder)
     local att = folder .. "/att"
     local boxes = files.npy({1, 4}, {0, 0.25, 0.5, 1})
-    npz(att, "7", {feat = files.npy({1, 3}, {1, 2, 3}), bbox = boxes})
-    npz(att, "b", {features = files.npy({1, 3}, {4, 5, 6}), boxes = boxes})
-    npz(att, "0003", {feat = files.npy({1, 3}, {7, 8, 9}), boxes = boxes})
+    files.npz(att .. "/7.npz", {feat = files.npy({1, 3}, {1, 2, 3}), bbox = boxes})
+    files.npz(att .. "/b.npz", {features = files.npy({1, 3}, {4, 5, 6}), boxes = boxes})
+    files.npz(att .. "/0003.npz", {feat = files.npy({1, 3}, {7, 8, 9}), boxes = boxes})
     local status, text = run_build(folder)
     check.yes(status == 0, text)
     local d <close> = captions.open {path = folder .. "/set.h5", batch = 2}
@@ -99,6 +90,30 @@ function T.features_may_be_npz_with_boxes_and_named_by_file_or_id()
     local batch = d:evaluation("train")()
     check.equal(batch.att, {{{1, 2, 3}}, {{4, 5, 6}}})
     check.equal(batch.boxes, {{{0, 0.25, 0.5, 1}}, {{0, 0.25, 0.5, 1}}})
+  end)
+end
+
+function T.a_vector_of_the_whole_image_may_lie_beside_the_features()
+  with_set(images(3), function(folder)
+    local att = folder .. "/att"
+    for i = 1, 3 do
+      os.remove(("%s/%d.npy"):format(att, i))
+      files.npz(("%s/%d.npz"):format(att, i), {feat = files.npy({1, 3}, {i, 2, 3}), fc = files.npy({2}, {i, -i})})
+    end
+    local status, text = run_build(folder)
+    check.yes(status == 0, text)
+    do
+      local d <close> = captions.open {path = folder .. "/set.h5", batch = 2}
+      local scope <close> = lac.scope()
+      check.equal({d.width, d.fc_width}, {3, 2})
+      check.equal(d:evaluation("train")().fc, {{1, -1}, {2, -2}})
+    end
+    files.npz(att .. "/2.npz", {feat = files.npy({1, 3}, {1, 2, 3}), fc = files.npy({3}, {1, 2, 3})})
+    status, text = run_build(folder)
+    check.yes(status == 1 and text:find "image 2 .* has an fc of 3 numbers, those before it have 2", text)
+    files.npz(att .. "/2.npz", {feat = files.npy({1, 3}, {1, 2, 3}), fc = files.npy({2}, {1, 1 / 0})})
+    status, text = run_build(folder)
+    check.yes(status == 1 and text:find "2%.npz: its fc holds numbers that are not finite", text)
   end)
 end
 
@@ -282,19 +297,26 @@ function T.wrong_options_are_refused()
     check.equal(status, 2)
     check.yes(text:find(pattern), text)
   end
-  wrong("", "build or info is missing; see lacuna data %-%-help")
-  wrong("bild", 'data knows "build" and "info", not "bild"')
+  wrong("", "build, features or info is missing; see lacuna data %-%-help")
+  wrong("bild", 'data knows "build", "features" and "info", not "bild"')
   wrong("build -o x.h5", "data build needs %-%-captions")
   wrong("build --captions x.json -o x.h5", "%-%-captions needs %-%-features DIR")
   wrong("build --captions x.json --features y", "data build needs %-%-output FILE")
   wrong("build --captions x.json --features y -o z --coverage 2", "%-%-coverage must be above 0 and at most 1")
   wrong("build --captions x.json --features y -o z --dtype f8", '%-%-dtype must be one of f32, f16, got "f8"')
   wrong("build --bokses x", 'there is no option "%-%-bokses"; did you mean "%-%-boxes"')
+  wrong("build --captions x.json --features y --images z -o u", "%-%-captions needs %-%-features DIR")
+  wrong("build --captions x.json --images y --boxes grid -o z", "%-%-boxes goes with %-%-features")
+  wrong("build --shapes 10 --images y -o z", "%-%-images goes with %-%-captions, not with %-%-shapes")
+  wrong("features x.h5", "data features needs %-%-encoder FILE")
+  wrong("features x.h5 --encoder y", "data features needs %-%-output FILE")
   wrong("info", "DATA is missing; see lacuna data info %-%-help")
 end
 
 function T.help_is_printed_for_both()
-  for words, usage in pairs {["--help"] = "lacuna data build|info", ["build --help"] = "lacuna data build --captions",
+  for words, usage in pairs {["--help"] = "lacuna data build|features|info",
+                             ["build --help"] = "lacuna data build --captions",
+                             ["features --help"] = "lacuna data features --encoder",
                              ["info --help"] = "lacuna data info DATA.h5"} do
     local status, text = check.run("data " .. words)
     check.equal(status, 0)

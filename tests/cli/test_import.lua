@@ -76,7 +76,8 @@ function T.a_checkpoint_of_another_model_is_refused_by_the_tensor_it_lacks()
     lac.safetensors.write(folder .. "/other.safetensors", {["encoder.weight"] = x})
     refused(folder, folder .. "/other.safetensors", "no known model's tensors are in it; "
       .. "model%.tgt_embed%.0%.lut%.weight would be in an Object Relation Transformer, core%.tgt_embed%.0%.lut%.weight "
-      .. "would be in a transformer, embed%.0%.weight would be in an Up%-Down")
+      .. "would be in a transformer, attention%.h2att%.weight would be in a Soft%-Attention, "
+      .. "embed%.0%.weight would be in an Up%-Down")
     for name, lacks in pairs {
       ["core.att_lstm.bias_ih"] = "embed%.0%.weight is missing, so this is no Up%-Down",
       ["model.encoder.norm.a_2"] = "model%.tgt_embed%.0%.lut%.weight is missing, so this is no transformer",

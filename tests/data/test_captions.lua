@@ -350,7 +350,7 @@ function T.files_whose_parts_do_not_fit_are_refused()
     write_parts(path, {})
     captions.open({path = path}):close() -- the parts themselves are right
     wrong({format = "lacuna-model"}, 'is no data file of lacuna %(its format is "lacuna%-model"%)')
-    wrong({version = 3}, "has version 3 of the data format, this program reads versions 1 to 2; build it again")
+    wrong({version = 4}, "has version 4 of the data format, this program reads versions 1 to 3; build it again")
     wrong({region_start = {0, 3}}, "it has features of another number of images")
     wrong({region_start = {0}}, "region_start does not fit")
     wrong({region_start = {0, 0}}, "region_start does not fit")

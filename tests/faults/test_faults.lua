@@ -47,6 +47,17 @@ local function attend()
   tape:backward(y:gelu():sum())
 end
 
+-- A step of a gated recurrent unit that looks at an image.
+local function look()
+  local g = lac.rng(1)
+  local h <close> = g:normal {2, 4}
+  h:requires_grad(true)
+  local tape <close> = lac.tape()
+  local seen = lac.attention {query = h, keys = g:normal {1, 3, 4}, values = g:normal {1, 3, 8}, v = g:normal {4},
+                              dropout = 0.1, rng = g}
+  tape:backward(lac.gru_cell(seen, lac.gru_reset(seen, h), h):sum())
+end
+
 local function close_all(list)
   for _, x in ipairs(list) do x:close() end
 end
@@ -86,6 +97,11 @@ end
 function T.attention_survives_every_failing_allocation()
   attend()
   survive(attend, 20)
+end
+
+function T.a_recurrent_step_that_looks_survives_every_failing_allocation()
+  look()
+  survive(look, 15)
 end
 
 function T.a_fresh_device_survives_every_failing_allocation()
@@ -177,6 +193,19 @@ function T.building_and_reading_a_data_file_survives_every_failing_allocation()
         local scope <close> = lac.scope()
         check.equal(#dataset:batch(1, 0, index).ids, 2)
       end
+    end, 40)
+  end)
+end
+
+function T.reading_pictures_survives_every_failing_allocation()
+  local captions, pictures = require "data.captions", require "pictures"
+  files.with_folder(function(folder)
+    local path = pictures.data(folder, 4)
+    survive(function()
+      local dataset <close> = captions.open {path = path, batch = 2, augment = true}
+      dataset:use_pictures {size = 4, resize = 6}
+      local scope <close> = lac.scope()
+      check.equal(dataset:batch(1, 0, 1).pictures:shape(), {2, 4, 4, 3})
     end, 40)
   end)
 end

@@ -113,6 +113,59 @@ function T.attention_at_its_place_has_the_same_values_and_gradients()
   check.close(all:slice(1, 2, 4), y:totable(), 1e-7)
 end
 
+-- What dropout makes of ones, drawn as attention draws: 0 or 1 / (1 - p), by row and region.
+local function draws(p, rng)
+  return lac.zeros({4, 3}):fill(1):dropout(p, rng):totable()
+end
+
+function T.attention_drops_probabilities_and_does_not_make_their_sum_1_again()
+  local scope <close> = lac.scope()
+  local q, k, u, v = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)
+  local _, want_w = reference(MASK)
+  local kept, want = draws(0.4, lac.rng(5)), {}
+  local dropped = 0
+  for b = 1, 4 do
+    want[b] = {0, 0, 0, 0}
+    for s = 1, 3 do
+      dropped = dropped + (kept[b][s] == 0 and 1 or 0)
+      for h = 1, 4 do
+        want[b][h] = want[b][h] + kept[b][s] * want_w[b][s] * VALUES[(b - 1) // 2 + 1][s][h]
+      end
+    end
+  end
+  check.yes(dropped > 0 and dropped < 12, dropped .. " of 12 are dropped")
+  local rng = lac.rng(5)
+  local y, w = lac.attention {query = q, keys = k, values = u, v = v, mask = lac.tensor(MASK), dropout = 0.4, rng = rng}
+  check.close(y, want, 1e-5)
+  check.close(w, want_w, 1e-6)
+  local plain = lac.rng(5)
+  draws(0.4, plain)
+  check.equal(rng:state(), plain:state())
+  check.equal(lac.attention {query = q, keys = k, values = u, v = v, dropout = 0, rng = rng}, attend(q, k, u, v))
+  check.equal(rng:state(), plain:state())
+end
+
+function T.attention_gradients_with_dropout_match_finite_differences()
+  check.grad(function(q, k, u, v)
+    return (lac.attention {query = q, keys = k, values = u, v = v, dropout = 0.4, rng = lac.rng(5)})
+  end, {QUERY, KEYS, VALUES, V})
+  check.grad(function(q, k, u, v)
+    return (lac.attention {query = q, keys = k, values = u, v = v, dropout = 0.4, rng = lac.rng(5),
+                           owners = lac.tensor(OWNERS, "i32"), members = lac.tensor(MEMBERS, "i32")})
+  end, {QUERY, KEYS, VALUES, V})
+end
+
+function T.bad_dropout_of_attention_is_refused()
+  local scope <close> = lac.scope()
+  local function with(dropout, rng)
+    return lac.attention {query = lac.tensor(QUERY), keys = lac.tensor(KEYS), values = lac.tensor(VALUES),
+                          v = lac.tensor(V), dropout = dropout, rng = rng}
+  end
+  check.fails("attention: dropout must be 0 <= p < 1, got 1", with, 1, lac.rng(1))
+  check.fails("attention: dropout must be", with, 0 / 0, lac.rng(1))
+  check.fails("attention: dropout needs a generator, rng", with, 0.5)
+end
+
 function T.attention_looks_at_more_regions_than_a_group_has_items()
   local scope <close> = lac.scope()
   local keys, values = {{}}, {{}}

@@ -32,6 +32,28 @@ function T.bits_come_from_the_generators_counters()
   check.equal(g:state(), h:state())
 end
 
+function T.every_part_of_a_large_tensor_takes_its_own_counters()
+  -- more than two parts of what threads take, and an end that fills no vector; a view, so nothing starts at 0
+  local n = 70001
+  local whole <close> = lac.rng(8):uniform {n + 3}
+  local x <close> = whole:slice(1, 4, n):requires_grad(true)
+  local y <close> = x:dropout(0.4, lac.rng(5, 6))
+  local u, v = lac.rng(5, 6):uniform({n}):totable(), x:totable()
+  for i, word in ipairs(u) do v[i] = word >= 0.4 and v[i] / 0.6 or 0 end
+  check.close(y, v, 1e-6)
+end
+
+function T.backward_of_a_large_tensor_adds_to_what_is_there()
+  local n = 33005
+  local x <close> = ones(n):requires_grad(true)
+  local tape <close> = lac.tape()
+  local y <close> = x:dropout(0.4, lac.rng(5, 6)) + x
+  tape:backward(y:sum())
+  local want = lac.rng(5, 6):uniform({n}):totable()
+  for i, word in ipairs(want) do want[i] = 1 + (word >= 0.4 and 1 / 0.6 or 0) end
+  check.close(x:grad(), want, 1e-6)
+end
+
 function T.two_calls_drop_different_elements()
   local g = lac.rng(1)
   local x <close> = ones(64)

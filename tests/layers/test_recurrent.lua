@@ -70,4 +70,69 @@ function T.lstm_cell_refuses_what_does_not_fit()
     lac.zeros {2, 2})
 end
 
+-- [batch, 2 hidden] with two hidden units: blocks r, u
+local GATES = {{0.1, -0.2, 0.3, 0.4}, {1, 2, -1, -2}}
+local CANDIDATE = {{0.5, -1.2}, {0.3, 0.9}}
+
+function T.gru_reset_and_cell_follow_their_equations()
+  local scope <close> = lac.scope()
+  local reset, step = {}, {}
+  for b = 1, 2 do
+    reset[b], step[b] = {}, {}
+    for j = 1, 2 do
+      local r, u = sigmoid(GATES[b][j]), sigmoid(GATES[b][2 + j])
+      reset[b][j] = r * C[b][j]
+      step[b][j] = u * C[b][j] + (1 - u) * tanh(CANDIDATE[b][j])
+    end
+  end
+  local z, h = lac.tensor(GATES), lac.tensor(C)
+  check.close(lac.gru_reset(z, h), reset, 1e-6)
+  check.close(lac.gru_cell(z, lac.tensor(CANDIDATE), h), step, 1e-6)
+end
+
+function T.gru_gradients_match_finite_differences()
+  check.grad(function(z, h) return lac.gru_reset(z, h) + z:slice(2, 1, 2) end, {GATES, C})
+  check.grad(function(z, c, h) return lac.gru_cell(z, c, h) end, {GATES, CANDIDATE, C})
+  check.grad(function(z, c, h) -- several steps, whose candidates depend on the state
+    for _ = 1, 3 do h = lac.gru_cell(z, lac.gru_reset(z, h) * 0.7 + c, h) end
+    return h
+  end, {GATES, CANDIDATE, C})
+  check.grad(function(c) -- where only the candidate trains
+    return lac.gru_cell(lac.tensor(GATES), c, lac.tensor(C))
+  end, {CANDIDATE})
+end
+
+function T.gru_results_at_their_places_have_the_same_values_and_gradients()
+  check.grad(function(z, c, h)
+    local all, resets = lac.zeros {4, 2}, lac.zeros {4, 2}
+    for t = 0, 1 do
+      local reset = lac.gru_reset(z, h, resets:slice(1, 2 * t + 1, 2))
+      h = lac.gru_cell(z, reset + c, h, all:slice(1, 2 * t + 1, 2))
+    end
+    return all * resets
+  end, {GATES, CANDIDATE, C})
+  local scope <close> = lac.scope()
+  local z, c, h, all = lac.tensor(GATES), lac.tensor(CANDIDATE), lac.tensor(C), lac.zeros {4, 2}
+  local y = lac.gru_cell(z, c, h):totable()
+  lac.gru_cell(z, c, h, all:slice(1, 3, 2))
+  check.close(all, {{0, 0}, {0, 0}, y[1], y[2]}, 1e-7)
+end
+
+function T.gru_takes_parts_of_wider_tensors()
+  local scope <close> = lac.scope()
+  local z, h = lac.tensor(GATES), lac.tensor(C)
+  local wide = lac.concat({z, h}, 2)
+  check.equal(lac.gru_reset(wide:slice(2, 1, 4), wide:slice(2, 5, 2)), lac.gru_reset(z, h))
+end
+
+function T.gru_refuses_what_does_not_fit()
+  local scope <close> = lac.scope()
+  local z, h = lac.tensor(GATES), lac.tensor(C)
+  check.fails("gru_reset: z must be %[2, 4%], got %[2, 2%]", lac.gru_reset, h, h)
+  check.fails("gru_cell: candidate must be %[2, 2%], got %[2, 4%]", lac.gru_cell, z, z, h)
+  check.fails("gru_cell: h must be %[batch, hidden%], got %[2%]", lac.gru_cell, z, h, lac.tensor {1, 2})
+  check.fails("gru_reset: place must be a slice", lac.gru_reset, z, h, lac.zeros {2, 2})
+  check.fails("lac.tensor expected, got nil", lac.gru_cell, z, nil, h)
+end
+
 return T

@@ -396,7 +396,7 @@ function T.the_products_of_a_layer_may_bend_at_gelu()
     part:close()
   end
   local model = small_model(Ort, {activation = "gelu"})
-  check.equal({model.encoder.places[1].feed_forward.activation, model.decoder.places[1].feed_forward.activation},
+  check.equal({model.region_encoder.places[1].feed_forward.activation, model.decoder.places[1].feed_forward.activation},
     {"gelu", "gelu"})
   model:close()
 end

@@ -258,4 +258,85 @@ function T.settings_that_do_not_fit_the_model_are_refused_by_name()
     .. "72.73 %% can go", attach {target = 0.9, freeze = {"b"}})
 end
 
+-- Masks by the published TensorFlow program's histogram, in plain Lua.
+local function by_histogram(lists, share)
+  local largest, size, masks = 0, 0, {}
+  for _, list in ipairs(lists) do
+    for _, c in ipairs(list) do largest = math.max(largest, c) end
+    size = size + #list
+  end
+  local counts, below, cdf = {}, 0, 0
+  for j = 0, 511 do counts[j] = 0 end
+  for _, list in ipairs(lists) do
+    for _, c in ipairs(list) do
+      local j = math.min(math.floor(512 * (c / largest)), 511)
+      counts[j] = counts[j] + 1
+    end
+  end
+  for j = 0, 511 do
+    cdf = cdf + counts[j]
+    if cdf / size < share then below = below + 1 end
+  end
+  for i, list in ipairs(lists) do
+    masks[i] = {}
+    for k, c in ipairs(list) do masks[i][k] = c > largest * below / 512 and 1 or 0 end
+  end
+  return masks
+end
+
+local function magnitudes(model)
+  local lists = bare.values(model)
+  for _, list in ipairs(lists) do
+    for k, w in ipairs(list) do list[k] = math.abs(w) end
+  end
+  return lists
+end
+
+function T.thresholds_of_a_histogram_are_those_of_plain_counting()
+  for seed = 1, 3 do
+    for _, share in ipairs {0.01, 0.5, 0.9, 0.99} do
+      for _, scope in ipairs {"global", "layer"} do
+        local model = bare.model {{"a", lac.rng(seed):normal {30, 40}}, {"b", lac.rng(-seed):normal {50}}}
+        local lists = magnitudes(model)
+        local want = scope == "global" and by_histogram(lists, share)
+          or {by_histogram({lists[1]}, share)[1], by_histogram({lists[2]}, share)[1]}
+        local pruner = method("magnitude", {target = share, scope = scope, rounds = 0, threshold = "histogram"})
+        pruner:attach(model)
+        pruner:begin(bare.view())
+        check.equal(bare.masks(model), want)
+        model:close()
+      end
+    end
+  end
+end
+
+-- By hand: the largest is 1, so parts are 1/512 wide. Half of eight are four; the third smallest ends part 153, and
+-- with the fourth, in part 256, four are reached: so the threshold is 256/512, and 0.5 does not exceed it.
+function T.a_threshold_of_a_histogram_by_hand()
+  local model = bare.model {{"a", {{0.1, -0.2, 0.3, 0.5}, {-0.6, 0.7, 0.8, -1}}}}
+  local pruner = method("snip", {target = 0.5, threshold = "histogram", score = "fabs(w)", accumulate = "s"})
+  pruner:attach(model)
+  pruner:begin(bare.view())
+  check.equal(bare.masks(model), {{0, 0, 0, 0, 1, 1, 1, 1}})
+  model:close()
+  model = bare.model {{"a", {{0.1, -0.2, 0.3, 0.501}, {-0.6, 0.7, 0.8, -1}}}} -- 0.501 lies in part 256, above its begin
+  pruner = method("magnitude", {target = 0.5, rounds = 0, threshold = "histogram"})
+  pruner:attach(model)
+  pruner:begin(bare.view())
+  check.equal(bare.masks(model), {{0, 0, 0, 1, 1, 1, 1, 1}})
+  model:close()
+end
+
+function T.a_histogram_wants_scores_that_are_no_less_than_0()
+  local model = bare.model {{"a", {{0.1, -0.2, 0.3, 0.5}}}}
+  local pruner = method("magnitude", {target = 0.5, rounds = 0, threshold = "histogram", score = "w"})
+  pruner:attach(model)
+  check.fails('threshold = "histogram" needs scores that are 0 or more', pruner.begin, pruner, bare.view())
+  model:close()
+  check.fails('threshold must be "exact" or "histogram", got "otsu"', method, "magnitude",
+    {target = 0.5, threshold = "otsu"})
+  check.fails('threshold = "histogram" goes with single weights', method, "magnitude",
+    {target = 0.5, threshold = "histogram", layout = "4x4"})
+end
+
 return T

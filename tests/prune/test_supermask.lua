@@ -503,4 +503,33 @@ function T.a_layer_with_less_than_a_thousandth_left_has_collapsed()
   check.equal(collapsed(1001, 0, false), false) -- pruning does not touch it
 end
 
+-- One step of the two forms from logits of 5 in a model of 18 weights, after 25 of 100 steps: the gradient is
+-- weight (1 - a) / 18 p (1 - p), p = s(5); bias corrections cancel in PyTorch's first step, and in TensorFlow's they
+-- leave sqrt(1 - beta2) g in the denominator.
+function T.the_form_of_adam_steps_logits_as_told()
+  local a = (1 + math.cos(math.pi / 4)) / 2
+  local p = 1 / (1 + math.exp(-5))
+  local g = 1000 * (1 - a) / 18 * p * (1 - p)
+  local want = {pytorch = 5 - 100 * g / (g + 1e-2),
+                tensorflow = 5 - 100 * math.sqrt(1e-3) / 0.1 * 0.1 * g / (math.sqrt(1e-3) * g + 1e-2)}
+  for form, logit in pairs(want) do
+    local bare = require "prune.bare"
+    local model = bare.random_model({{3, 4}, {2, 3}}, 1)
+    local method = supermask.new {target = 0.5, weight = 1000, clip_value = 0, form = form}
+    method:attach(model)
+    do
+      local tape <close> = lac.tape()
+      tape:backward((method:loss(model, {step = 25, steps = 100})))
+    end
+    method:update(model)
+    check.close(method:state().logits.a:totable()[1][1], logit, 1e-4, 1e-4)
+    method:close()
+    model:close()
+  end
+  check.fails("form must be", function()
+    local model = require("prune.bare").random_model({{3, 4}}, 1)
+    supermask.new {target = 0.5, form = "keras"}:attach(model)
+  end)
+end
+
 return T

@@ -27,7 +27,7 @@ end
 
 function T.every_recipe_resolves()
   local list = paths()
-  check.yes(#list >= 13, #list .. " recipes")
+  check.yes(#list >= 16, #list .. " recipes")
   for _, path in ipairs(list) do
     local how = recipes.how {trusted = true}
     local cfg = recipe.resolve(recipe.sources(path, how), how)
@@ -47,7 +47,7 @@ end
 function T.the_recipes_of_shapes_train()
   files.with_folder(function(folder)
     check.equal(check.run(("data build --shapes 30 -o %s/s.h5"):format(folder)), 0)
-    for _, name in ipairs {"updown", "updown-supermask", "ort"} do
+    for _, name in ipairs {"updown", "updown-supermask", "ort", "softattention"} do
       local status, text = check.run(("run --out %s/%s %s/shapes/%s.lua data.path=%s/s.h5 stages.1.steps=3"):format(
         folder, name, ROOT, name, folder))
       check.yes(status == 0, text)

@@ -122,6 +122,41 @@ function T.a_finished_beam_is_recorded_and_gives_up_its_place()
   check.equal(results[1][2].ids, {4, 4, 4})
 end
 
+-- An end at once, 4 and then 0 or 1; after these five words alike: log-probabilities -1.46 for the end alone, -0.26,
+-- then -0.64 and -0.74, then -1.61.
+local function overtaken(t)
+  return t == 0 and {-9, -9, -9, 0, 1.2} or t == 1 and {0, -0.1, -9, -9, -9} or {0, 0, 0, 0, 0}
+end
+
+function T.a_finished_beam_that_stays_may_be_overtaken_for_good()
+  local model, options = scripted(overtaken), {width = 2, length = 3}
+  check.equal(beam.search(model, {images = 1}, options)[1][1].ids, {3})
+  options.ends = "stay"
+  local results = beam.search(model, {images = 1}, options)
+  check.equal({results[1][1].ids, results[1][2].ids}, {{4, 0, 0}, {4, 0, 1}})
+  check.close(results[1][1].score, -0.2633 - 0.6453 - 1.6094, 1e-3)
+  check.close(results[1][1].logprobs, {-0.2633, -0.6453, -1.6094}, 1e-3)
+  options.ends, model.beam_ends = nil, "stay" -- what the model says, unless told
+  check.equal(beam.search(model, {images = 1}, options)[1][1].ids, {4, 0, 0})
+  options.ends = "leave"
+  check.equal(beam.search(model, {images = 1}, options)[1][1].ids, {3})
+end
+
+function T.a_finished_beam_that_stays_keeps_its_sum_and_the_search_ends_with_the_last()
+  local rows = 0
+  local model = scripted(function(t)
+    rows = rows + 1
+    return t < 2 and {-9, -9, -9, 2, 1} or {-9, -9, -9, 9, -9}
+  end)
+  local results = beam.search(model, {images = 2}, {width = 2, length = 10, ends = "stay", no_repeat = true})
+  for image = 1, 2 do
+    check.equal({results[image][1].ids, results[image][2].ids}, {{3}, {4, 3}})
+    check.close(results[image][1].score, -0.3133, 1e-3)
+    check.close(results[image][2].score, -1.3133 - 0.3133, 1e-3)
+  end
+  check.equal(rows, 2 + 4) -- of two steps
+end
+
 function T.greedy_stops_when_every_row_has_ended()
   local calls = 0
   local model = scripted(function(t)
@@ -153,6 +188,7 @@ end
 
 function T.an_unknown_option_is_refused()
   local model = scripted(function() return {0, 0} end)
+  check.fails('ends must be "leave" or "stay", got "go"', beam.search, model, {images = 1}, {ends = "go"})
   check.fails('unknown key "widht"; did you mean "width"', beam.search, model, {images = 1}, {widht = 2})
 end
 

@@ -1,0 +1,109 @@
+--- Runs that begin with picture files: training, resuming, scoring, captions from pixels.
+local lac = require "lac"
+local check = require "check"
+local files = require "files"
+local pictures = require "pictures"
+local runs = require "runs"
+
+local T = {}
+
+-- A data file of 16 pictures, and a recipe.
+local function with_recipe(more, fn)
+  return files.with_folder(function(folder)
+    local data, place = pictures.data(folder, 16)
+    return fn(folder, pictures.recipe(folder, data, more), place, data)
+  end)
+end
+
+function T.a_run_from_pixels_resumes_to_the_same_bits_and_captions_files()
+  with_recipe(nil, function(folder, path, place, data)
+    runs.start(path, folder .. "/whole")
+    runs.start(path, folder .. "/part", {}, 4) -- within an epoch, a batch on order
+    runs.resume(folder .. "/part")
+    runs.check_same(folder .. "/whole", folder .. "/part")
+    local model = folder .. "/whole/best.h5"
+    local status, text = check.run(("caption %s %s/8.png %s/16.png"):format(model, place, place))
+    check.equal(status, 0)
+    local kept = {}
+    for name, caption in text:gmatch("(%d+)\t([^\n]*)\n") do kept[#kept + 1] = {name, caption} end
+    check.equal({#kept, kept[1][1], kept[2][1]}, {2, "8", "16"})
+    status, text = check.run(("eval %s --data %s -o %s/rows.json"):format(model, data, folder))
+    check.yes(status == 0, text)
+    for i, row in ipairs(lac.json.decode(files.read(folder .. "/rows.json"))) do
+      check.equal(row, {image_id = 100 + 8 * i, caption = kept[i][2]}) -- from pixels either way
+    end
+  end)
+end
+
+function T.a_frozen_encoder_sees_the_same_in_kept_features()
+  with_recipe("", function(folder, path, _, data)
+    local override = {"data.augment=false", "model.encoder.frozen=true"}
+    runs.start(path, folder .. "/run", override)
+    local model, kept = folder .. "/run/best.h5", folder .. "/kept.h5"
+    check.equal(check.run(("data features --encoder %s %s -o %s"):format(model, data, kept)), 0)
+    for name, file in pairs {a = data, b = kept} do
+      local status, text = check.run(("eval %s --data %s -o %s/%s.json"):format(model, file, folder, name))
+      check.yes(status == 0, text)
+    end
+    check.equal(files.read(folder .. "/a.json"), files.read(folder .. "/b.json"))
+    runs.start(path, folder .. "/again", {"model.encoder.frozen=true", "data.path=" .. kept})
+    check.fails("holds features, so the encoder would learn nothing", runs.start, path, folder .. "/c",
+      {"data.path=" .. kept})
+    check.fails("its encoder gives 4 features per position and 4 per image, but .* has 6 and 6", runs.start, path,
+      folder .. "/d", {"data.path=" .. kept, "model.encoder.frozen=true", "model.encoder.channels={4}"})
+  end)
+end
+
+function T.pictures_need_an_encoder()
+  with_recipe(nil, function(folder, path)
+    check.fails("recipe: this model looks at features, but .*pictures.h5 is a data file of pictures; a model with an "
+      .. "encoder %(model.encoder", runs.start, path, folder .. "/run", {"model.encoder=false"})
+  end)
+end
+
+function T.a_missing_picture_stops_the_run_before_it_begins_or_is_left_out()
+  with_recipe(nil, function(folder, path, place)
+    files.write(place .. "/3.png", "hello")
+    check.fails("3.png: is neither a JPEG nor a PNG", runs.start, path, folder .. "/stops", {"data.batch=11"})
+    os.remove(place .. "/4.png")
+    check.fails("there is no picture 4.png %(image 104%); data.missing", runs.start, path, folder .. "/run")
+    check.yes(not files.exists(folder .. "/run/config.json"))
+    files.write(place .. "/8.png", "")
+    local status, text = check.run(("run --out %s/skips %s data.missing=skip data.batch=11"):format(folder, path))
+    check.yes(status == 0, text)
+    check.yes(text:find("1 images are left out: their pictures are not there", 1, true), text)
+    check.equal(select(2, text:gsub("left out: [^\n]*3.png: is neither a JPEG", "")), 1)
+    check.yes(text:find("left out: [^\n]*8.png: is empty"), text)
+    check.equal(#lac.json.decode(files.read(folder .. "/skips/test_beam_1/caption_"
+      .. ("%08d"):format(lac.json.decode(files.read(folder .. "/skips/result.json")).step) .. ".json")), 1)
+  end)
+end
+
+-- Captions -----------------------------------------------------------------------------------------------
+
+function T.pictures_that_cannot_be_read_are_named_and_the_others_captioned()
+  with_recipe(nil, function(folder, path, place)
+    runs.start(path, folder .. "/run", {"stages.1.epochs=1"})
+    local bad = files.write(folder .. "/bad.jpg", "hello")
+    local command = ("caption %s/run/last.h5 %s/1.png %s %s/none.jpg %s/2.png"):format(folder, place, bad, folder,
+      place)
+    local status, text = check.run(command)
+    check.equal(status, 1)
+    check.yes(text:find("1\t[^\n]*\n2\t[^\n]*\nlacuna: [^\n]*bad.jpg: is neither"), text)
+    check.yes(text:find("\nlacuna: [^\n]*none.jpg: cannot open: No such file"), text)
+    check.equal(select(2, check.run(command .. " --batch 1")), text)
+    check.equal((select(2, check.run(("caption %s/run/last.h5 --json %s"):format(folder, bad)))):sub(1, 3), "[]\n")
+  end)
+end
+
+function T.a_model_without_an_encoder_says_that_it_sees_no_pictures()
+  local toy = require "toy"
+  files.with_folder(function(folder)
+    runs.start(toy.recipe(folder), folder .. "/run", {"stages.1.epochs=1"})
+    local status, text = check.run(("caption %s/run/last.h5 x.jpg"):format(folder))
+    check.equal(status, 1)
+    check.yes(text:find("x.jpg: .*last.h5 looks at region features, not at pictures; a model with an encoder"), text)
+  end)
+end
+
+return T
