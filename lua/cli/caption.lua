@@ -39,6 +39,7 @@ end
 
 local function read_images(paths, model, boxes)
   local images = {}
+  if boxes then features.check_where(boxes, #paths) end
   for _, path in ipairs(paths) do
     for _, image in ipairs(features.read(path, model.cfg, boxes)) do
       if model.needs_boxes and not image.boxes then

@@ -79,7 +79,7 @@ local BUILD = {
       help = "captions as ids of words, digits, characters or subwords"},
     {name = "vocab", value = "N", type = "integer", min = 5, default = 10001,
       help = "words (characters, subwords) at most, 4 special ones included"},
-    {name = "base", value = "R", type = "integer", min = 2, max = 100000,
+    {name = "base", value = "R", type = "integer", min = 2, max = tokenizer.LARGEST_BASE,
       help = ("of the digits of the radix tokenizer (%d if not given)"):format(tokenizer.BASE)},
     {name = "coverage", value = "X", type = "number", default = 0.9995,
       help = "share of the text whose characters are kept; 1 keeps every word"},

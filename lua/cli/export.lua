@@ -19,7 +19,8 @@ local export = {
   details = "packed: only what is not zero, in few bytes. float16 rounds to nearest; int8 to 1/127 of the largest\n"
     .. "weight among 256 neighbours, biases to float16.\n"
     .. "masked: the weights with a mask beside each: the model's own, or zeros and ones where it has none.\n"
-    .. "safetensors: dense float32 with masks multiplied in; configuration and vocabulary stay behind.",
+    .. "safetensors: dense float32 with masks multiplied in; the vocabulary goes beside it, OUT with .vocab in place\n"
+    .. "of .safetensors, as import --vocab reads it. The configuration stays behind.",
 }
 
 local function choose(args)
@@ -40,6 +41,13 @@ local function add_masks(model)
       p.param:set_mask(magnitude:greater(0))
     end
   end
+end
+
+-- The tokenizer beside a file of tensors.
+local function write_vocab(path, words)
+  local beside = path:gsub("%.safetensors$", ".vocab")
+  lac.files.write(beside, words:text())
+  print(("%s: %s"):format(beside, words:describe()))
 end
 
 local function write_safetensors(path, model)
@@ -70,6 +78,7 @@ function export.run(args)
   local nonzeros = count_nonzeros(found.model)
   local what = is_safetensors and "safetensors" or cfg.form == "packed" and "packed " .. cfg.values or cfg.form
   print(("%s: %s, %d non-zeros, %d bytes"):format(args.output, what, nonzeros, disk.size(args.output)))
+  if is_safetensors and found.vocab then write_vocab(args.output, found.vocab) end
 end
 
 return export

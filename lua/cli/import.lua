@@ -30,9 +30,12 @@ function import.run(args)
   local found = published.read(args[1], {vocab = args.vocab, config = args.config, length = args.length,
                                          input = args.input, size = args.size})
   local build = found.config.kind == "encoder" and checkpoint.encoder or checkpoint.build
-  local model = build(found.config.model, args[1])
-  local good, message = pcall(model.load, model, found.tensors)
-  if not good then error(args[1] .. ": " .. tostring(message):gsub("^%S-:%d+: ", ""), 0) end
+  local good, model = pcall(function()
+    local model = build(found.config.model, args[1])
+    model:load(found.tensors)
+    return model
+  end)
+  if not good then error(args[1] .. ": " .. tostring(model):gsub("^%S-:%d+: ", ""), 0) end
   make_room(args.output)
   checkpoint.save(args.output, {model = model, config = found.config, vocab = found.vocab})
   local count = 0

@@ -6,6 +6,7 @@ local Sweep = require "train.sweep"
 local checkpoint = require "train.checkpoint"
 local ledger = require "train.ledger"
 local sizes = require "train.sizes"
+local sorted_keys = require "core.keys"
 local standard = require "metrics.standard"
 local state = require "train.state"
 local storage = require "train.storage"
@@ -70,18 +71,21 @@ end
 local TITLES = {dense32 = "dense f32", dense16 = "dense f16", packed32 = "packed f32", packed16 = "packed f16",
                 packed8 = "packed int8", coo = "COO"}
 
+-- A setting as text, lists with commas.
+local function show(value)
+  if type(value) ~= "table" then return tostring(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = tostring(item) end
+  return table.concat(items, ", ")
+end
+
 local function settings(config)
-  local names, parts = {}, {}
-  for name in pairs(config) do if name ~= "name" and name ~= "encoder" then names[#names + 1] = name end end
-  table.sort(names)
-  for i, name in ipairs(names) do
-    local value = config[name]
-    if type(value) == "table" then
-      local list = {}
-      for k, item in ipairs(value) do list[k] = tostring(item) end
-      value = table.concat(list, " ")
+  local parts = {}
+  for _, name in ipairs(sorted_keys(config)) do
+    local listed = name == "layers" and config.share_layer_encoder and config.share_layer_decoder
+    if name ~= "name" and name ~= "encoder" and not listed then
+      parts[#parts + 1] = ("%s %s"):format(name, show(config[name]))
     end
-    parts[i] = ("%s %s"):format(name, tostring(value))
   end
   return table.concat(parts, ", ")
 end

@@ -12,6 +12,16 @@ function disk.exists(path)
   return handle ~= nil
 end
 
+--- Whether a path is that of a folder.
+-- @tparam string path
+-- @treturn boolean
+function disk.is_folder(path)
+  local handle <close> = io.open(path, "rb")
+  if not handle then return false end
+  local _, _, code = handle:read(0)
+  return code == 21 -- EISDIR
+end
+
 --- Bytes in a file that is there.
 -- @tparam string path
 -- @treturn integer

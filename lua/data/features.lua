@@ -2,6 +2,7 @@
 -- @module data.features
 local lac = require "lac"
 local disk = require "core.disk"
+local sorted_keys = require "core.keys"
 
 --- What stands in place of boxes for those of a grid of cells.
 local features = {GRID = "grid"}
@@ -140,6 +141,27 @@ local function grid_boxes(path, regions, cells)
   return lac.tensor(features.grid(down, across))
 end
 
+local function is_array(path)
+  return path:find("%.np[yz]$") ~= nil
+end
+
+--- Whether boxes can be where they are said to be, before any is looked up.
+-- @tparam string where as for read
+-- @tparam integer images how many get their boxes there
+-- @raise one sentence
+function features.check_where(where, images)
+  if where == features.GRID then return end
+  if not disk.exists(where) then error(('there is no file or folder "%s" with boxes'):format(where), 0) end
+  if disk.is_folder(where) then return end
+  if not (is_hdf5(where) or is_array(where)) then
+    fail(where, "no file of boxes: they come as .npy, .npz or .h5 files, or a folder of these")
+  end
+  if is_array(where) and images > 1 then
+    fail(where, "it has the boxes of one image, and there are %d; for several it is a folder of such files, named as "
+      .. "the images, or a .h5 file", images)
+  end
+end
+
 -- The boxes of an image, from where they are said to be: features.GRID, a file, or a folder with a file per image.
 local function find_boxes(where, id, path, regions, cells)
   if where == features.GRID then return grid_boxes(path, regions, cells) end
@@ -148,7 +170,7 @@ local function find_boxes(where, id, path, regions, cells)
     if not file:has(id) then fail(where, "there are no boxes of image %s in it", id) end
     return check_boxes(file:read(id), where .. " (" .. id .. ")", regions)
   end
-  if where:find("%.np[yz]$") then return read_boxes(where, regions) end
+  if is_array(where) then return read_boxes(where, regions) end
   for _, ending in ipairs {".npz", ".npy"} do
     local file = where .. "/" .. id .. ending
     if not id:find("/", 1, true) and disk.exists(file) then return read_boxes(file, regions) end
@@ -169,6 +191,7 @@ end
 function features.read(path, sizes, boxes)
   local images, found, beside, vectors = {}, read_tensors(path)
   local width, fc_width = sizes.features, sizes.fc_features
+  if boxes then features.check_where(boxes, #sorted_keys(found)) end
   for id, x in pairs(found) do
     local att, cells = check(x, path, width, "the model was trained with")
     local fc = fc_width and vectors[id] and check_fc(vectors[id], path, fc_width)

@@ -16,10 +16,6 @@ local function stays_inside(name)
   return name ~= "" and name:sub(1, 1) ~= "/" and not ("/" .. name .. "/"):find("/../", 1, true)
 end
 
-local function is_folder(path)
-  return disk.exists(path .. "/.")
-end
-
 --- The folder of the pictures: as it was named when the data file was made, seen from here or from the data file.
 -- @tparam string folder
 -- @tparam ?string path of the data file
@@ -27,8 +23,8 @@ end
 -- @raise when it is in neither place
 function Pictures.folder(folder, path)
   local beside = path and folder:sub(1, 1) ~= "/" and (path:match("^(.*/)[^/]*$") or "") .. folder
-  if is_folder(folder) then return folder end
-  if beside and is_folder(beside) then return beside end
+  if disk.is_folder(folder) then return folder end
+  if beside and disk.is_folder(beside) then return beside end
   error(("%s: there is no such folder of pictures%s"):format(folder,
     path and ("; data.images says where the pictures of %s are"):format(path) or ""), 0)
 end

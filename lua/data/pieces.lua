@@ -15,7 +15,7 @@ local tally = require "data.tally"
 local Pieces = class("Pieces")
 
 local MARK = tally.MARK
-local LARGEST = 3.4e38 -- of single precision
+local TOO_LARGE = 0x1.ffffffp+127 -- what is below is a finite number in single precision
 
 --- The first pieces of every list.
 Pieces.SPECIALS = {"<pad>", "<unk>", "<bos>", "<eos>"}
@@ -29,24 +29,36 @@ function Pieces.header()
   return ""
 end
 
---- The one place where a list takes shape.
+-- Whether a score, a number or a text, is a number that files and single precision can hold.
+local function is_score(score)
+  local value = tonumber(score)
+  return value ~= nil and value > -TOO_LARGE and value < TOO_LARGE
+end
+
+--- The one place where a list takes shape; what it takes, text() writes and `lines` reads.
 -- @tparam table pieces the first has id 0
 -- @tparam table scores text or numbers
--- @tparam[opt=1] integer first number of the first piece's line, for messages
+-- @tparam[opt] integer first number of the first piece's line, for messages; without it they count pieces
 function Pieces:init(pieces, scores, first)
   self.pieces, self.scores, self.ids = pieces, scores, {}
-  local before = (first or 1) - 1
+  local function place(i)
+    return first and ("line %d"):format(i + first - 1) or ("piece %d"):format(i)
+  end
   for i, name in ipairs(Pieces.SPECIALS) do
     if pieces[i] ~= name then
-      blame(('vocab: line %d must be %s, got "%s"'):format(i + before, name, tostring(pieces[i])))
+      blame(('vocab: %s must be %s, got "%s"'):format(place(i), name, tostring(pieces[i])))
     end
   end
   for i, piece in ipairs(pieces) do
     if self.ids[piece] then
-      blame(('vocab: line %d repeats "%s" of line %d'):format(i + before, piece, self.ids[piece] + 1 + before))
+      blame(('vocab: %s repeats "%s" of %s'):format(place(i), piece, place(self.ids[piece] + 1)))
     end
-    if piece == "" or piece:find("%z") or not utf8.len(piece) then
-      blame(("vocab: line %d has a piece that is no text"):format(i + before))
+    if piece == "" or piece:find("[%z\n]") or not utf8.len(piece) then
+      blame(("vocab: %s %s no text of one line"):format(place(i), first and "has a piece that is" or "is"))
+    end
+    if not is_score(scores[i]) then
+      blame(("vocab: %s has the score %s; scores are finite numbers of single precision"):format(place(i),
+        tostring(scores[i])))
     end
     self.ids[piece] = i - 1
   end
@@ -149,8 +161,7 @@ function Pieces.lines(text, first)
   local pieces, scores = {}, {}
   for line in text:gmatch("([^\n]*)\n?") do
     local piece, score = line:match("^(.-)\t([^\t\r]+)\r?$")
-    local value = tonumber(score)
-    if value and value >= -LARGEST and value <= LARGEST then
+    if is_score(score) then
       pieces[#pieces + 1], scores[#scores + 1] = piece, score
     elseif line ~= "" then
       blame(('vocab: line %d is not "piece TAB score": "%s"'):format(#pieces + (first or 1), line:sub(1, 60)))

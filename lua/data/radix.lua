@@ -1,7 +1,8 @@
 --- The radix tokenizer: a word is a few digits, so that a small classifier speaks a large vocabulary.
 -- Tan, Chan and Chuah 2019, "COMIC: Towards a compact image captioning model with attention": radix encoding.
 --
--- Word id w >= 4 is the number w - 4 in base R, as many digits as the largest number needs, most significant first.
+-- Word id w >= 4 is the number w - 4 in base R, most significant digit first, with as many digits as the count of
+-- numbers has; that is one more than the largest needs where the count is a power of R, as in the published program.
 -- Digit d has the id d + 1; 0 is pad, R + 1 bos, R + 2 eos. The unknown word is the number behind the last word's.
 -- @module data.radix
 local blame = require "core.blame"
@@ -15,7 +16,7 @@ Radix.kind, Radix.unit, Radix.specials, Radix.pad = "radix", "digits", 3, 0
 
 local FIRST = 4 -- the word id that is the number 0
 local WORDS = 12 -- in a caption of the usual length
-local LARGEST = 1 << 24 -- base
+local LARGEST = 1 << 24 -- base that a model could have classes for
 
 local function check_base(base)
   if math.type(base) ~= "integer" or base < 2 or base > LARGEST then
@@ -28,7 +29,7 @@ function Radix:init(words, base)
   self.words, self.base, self.bos, self.eos = words, base, base + 1, base + 2
   local numbers = words:size() - FIRST + 1 -- unk's included
   self.digits = 1
-  while base ^ self.digits < numbers do self.digits = self.digits + 1 end
+  while base ^ self.digits <= numbers do self.digits = self.digits + 1 end
   self.unknown = numbers - 1
   self.usual_length = WORDS * self.digits + 2
 end
@@ -124,7 +125,7 @@ function Radix:text()
   return ("radix %d\n"):format(self.base) .. self.words:text()
 end
 
-local radix = {BASE = 768} -- where nobody says
+local radix = {BASE = 768, LARGEST = LARGEST} -- the base where nobody says, and the largest there is
 
 --- Digits for the words of a word tokenizer.
 -- @tparam Vocab words

@@ -72,7 +72,7 @@ local function add_piece(found, bytes)
   local wanted = id == 1 and 2 or id < 4 and 3 or 1 -- unknown, control, normal
   if (piece.type or 1) ~= wanted then
     fail("piece %d (%s) is of the type %s; known are <pad>, <unk>, <bos>, <eos> as the first four, and after them "
-      .. "plain ones", id, tostring(piece.text), TYPES[piece.type] or tostring(piece.type or 1))
+      .. "plain ones", id + 1, tostring(piece.text), TYPES[piece.type] or tostring(piece.type or 1))
   end
   found.pieces[id + 1], found.scores[id + 1] = piece.text or "", piece.score or 0.0
 end

@@ -15,7 +15,8 @@ local vocab = require "data.vocab"
 
 local KINDS = {word = vocab, radix = radix, char = characters, bpe = subwords.bpe, unigram = subwords.unigram}
 
-local tokenizer = {NAMES = {"word", "radix", "char", "bpe", "unigram"}, BASE = radix.BASE}
+local tokenizer = {NAMES = {"word", "radix", "char", "bpe", "unigram"}, BASE = radix.BASE,
+                   LARGEST_BASE = radix.LARGEST}
 
 local defaults = {
   kind = "word",                          -- one of NAMES

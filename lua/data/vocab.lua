@@ -42,7 +42,7 @@ end
 function vocab.parse(text, first)
   if type(text) ~= "string" then blame("vocab.parse: needs the text of a vocabulary, got a " .. type(text)) end
   local pieces, scores = Pieces.lines(text, first)
-  return Vocab(pieces, scores, first)
+  return Vocab(pieces, scores, first or 1)
 end
 
 --- From words in the order of their ids, without specials and marks.

@@ -38,7 +38,10 @@ function Ort:relations(batch)
     error(("%s: boxes of these features have the shape [%d, %d, 4], got [%s]"):format(self.label, images, most,
       table.concat(shape, ", ")), 0)
   end
-  return lac.box_embedding(batch.boxes, {trigonometric = self.cfg.trigonometric})
+  local good, relations = pcall(lac.box_embedding, batch.boxes, {trigonometric = self.cfg.trigonometric})
+  if good then return relations end
+  error(("%s: for the boxes of %d images with up to %d regions, every pair of them: %s; fewer regions or a smaller "
+    .. "batch (--batch, data.batch, eval.batch) take less memory"):format(self.label, images, most, relations), 0)
 end
 
 return Ort

@@ -38,6 +38,9 @@ SoftAttention.defaults = {
   dropout = 0.35, attention_dropout = 0.1,
 }
 
+--- Settings that a recipe does not get from here, since the data decide them.
+SoftAttention.unfilled = {"features", "fc_features"}
+
 --- In the published program's search a caption that has ended competes with those that have not, see train.beam.
 SoftAttention.beam_ends = "stay"
 
@@ -53,6 +56,9 @@ local function check(cfg)
   end
   if not CELLS[cfg.cell] then
     error(('models.softattention: cell must be "lstm" or "gru", got "%s"'):format(cfg.cell), 0)
+  end
+  for _, key in ipairs {"dropout", "attention_dropout"} do
+    Dropout.check(cfg[key], "models.softattention: " .. key)
   end
 end
 

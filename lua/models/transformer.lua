@@ -14,6 +14,7 @@ local Decoder = require "nn.decoder"
 local Dropout = require "nn.dropout"
 local Embedding = require "nn.embedding"
 local Encoder = require "nn.encoder"
+local FeedForward = require "nn.feed_forward"
 local Heads = require "nn.heads"
 local Linear = require "nn.linear"
 local Module = require "nn.module"
@@ -27,12 +28,20 @@ Transformer.label = "models.transformer"
 --- vocab: rows of the word table and of the classifier; size: of every row between; inner: of the products in a
 -- layer; features: of a region; dropout: of the embedded regions; inner_dropout: of everything else; share_att_encoder
 -- and share_att_decoder: "none", "kv" or "qk", see nn.heads; share_layer_encoder and share_layer_decoder: the number
--- of the layer at each place, in place of `layers`; shared_cache: see nn.decoder.
+-- of the layer at each place, in place of `layers`; shared_cache: see nn.decoder; activation: see nn.feed_forward.
 Transformer.defaults = {
   vocab = config.optional("number"), size = 512, inner = 2048, layers = 6, heads = 8, features = 2048,
   dropout = 0.5, inner_dropout = 0.1, share_att_encoder = "none", share_att_decoder = "none",
   share_layer_encoder = config.optional("table"), share_layer_decoder = config.optional("table"), shared_cache = true,
+  activation = "relu",
 }
+
+--- Settings that a recipe does not get from here, since the data or other settings decide them.
+Transformer.unfilled = {"features", "layers"}
+
+--- Why training cannot feed words that the model drew itself.
+Transformer.no_sampling = "words drawn by the model itself (sampling) need a decoder that goes step by step in "
+  .. "training, such as updown"
 
 -- Settings -------------------------------------------------------------------------------------------
 
@@ -53,11 +62,20 @@ local function check_sizes(cfg, label)
   if cfg.size < 2 then error(label .. ": size must be at least 2, got 1", 0) end
 end
 
-local function check_sharing(cfg, label)
-  for _, key in ipairs {"share_att_encoder", "share_att_decoder"} do
-    if not Heads.SHARING[cfg[key]] then
-      error(('%s: %s must be "none", "kv" or "qk", got "%s"'):format(label, key, cfg[key]), 0)
-    end
+local function is_one_of(value, list)
+  for _, item in ipairs(list) do
+    if value == item then return true end
+  end
+  return false
+end
+
+-- What a list of layers has beside places 1 to n: a key, or nil.
+local function stray_key(list)
+  for key in pairs(list) do
+    if math.type(key) ~= "integer" or key < 1 or key > #list then return key end
+  end
+  for i = 1, #list do
+    if list[i] == nil then return i end
   end
 end
 
@@ -68,12 +86,14 @@ local function layer_order(cfg, key, label)
     for i = 1, cfg.layers do order[i] = i - 1 end
     return order
   end
-  local function refuse()
+  local function refuse(got)
     local shown = {}
     for i = 1, math.min(#given, MOST.layers) do shown[i] = tostring(given[i]) end
     error(("%s: %s must be a list of the layers 0 to n - 1 at up to %d places, such as 0, 0, 1, 1; got %s"):format(
-      label, key, MOST.layers, #shown > 0 and table.concat(shown, ", ") or "an empty list"), 0)
+      label, key, MOST.layers, got or #shown > 0 and table.concat(shown, ", ") or "an empty list"), 0)
   end
+  local stray = stray_key(given)
+  if stray ~= nil then refuse(("a table with gaps or names (at %s)"):format(tostring(stray))) end
   if #given < 1 or #given > MOST.layers then refuse() end
   for i, number in ipairs(given) do
     order[i] = math.tointeger(number)
@@ -86,13 +106,30 @@ local function layer_order(cfg, key, label)
   return order
 end
 
+--- Refuse what a recipe says without effect: a number of layers that is not that of the lists which take its place.
+-- @tparam table cfg settings as the recipe has them
+-- @raise the key
+function Transformer.check_recipe(cfg)
+  local encoder, decoder = cfg.share_layer_encoder, cfg.share_layer_decoder
+  if not (cfg.layers and encoder and decoder) or cfg.layers == #encoder or cfg.layers == #decoder then return end
+  error(("model.layers is %s, but it has no effect where share_layer_encoder and share_layer_decoder list the layers, "
+    .. "here %d and %d"):format(cfg.layers, #encoder, #decoder), 0)
+end
+
 --- The settings of a model, checked.
 -- @tparam table cfg over the class's defaults
 -- @treturn table
 function Transformer:settings(cfg)
   cfg = config.merge(self.defaults, cfg, self.label)
   check_sizes(cfg, self.label)
-  check_sharing(cfg, self.label)
+  for _, side in ipairs {"encoder", "decoder"} do
+    Heads.check_sharing(cfg["share_att_" .. side], ("%s: share_att_%s"):format(self.label, side))
+  end
+  if not is_one_of(cfg.activation, FeedForward.ACTIVATIONS) then
+    error(('%s: activation must be "%s", got "%s"'):format(self.label,
+      table.concat(FeedForward.ACTIVATIONS, '" or "'), cfg.activation), 0)
+  end
+  for _, key in ipairs {"dropout", "inner_dropout"} do Dropout.check(cfg[key], self.label .. ": " .. key) end
   return cfg
 end
 
@@ -113,7 +150,8 @@ function Transformer:add_body(core, cfg, more)
   local function sizes(side)
     return {size = cfg.size, inner = cfg.inner, heads = cfg.heads, dropout = cfg.inner_dropout,
             share = cfg["share_att_" .. side], order = layer_order(cfg, "share_layer_" .. side, self.label),
-            shared_cache = cfg.shared_cache, geometry = side == "encoder" and more.geometry or nil}
+            shared_cache = cfg.shared_cache, activation = cfg.activation,
+            geometry = side == "encoder" and more.geometry or nil}
   end
   self.cfg = cfg
   self.region_encoder = core:add("encoder", Encoder(sizes "encoder"))
@@ -168,7 +206,7 @@ function Transformer:uses(name, image)
   if linear then
     return source_uses(Heads.SHARING[self.cfg.share_att_decoder], tonumber(linear) + 1, places, image)
   end
-  if inner:find("%.WGs%.") then return places * image.regions ^ 2 end
+  if inner:find("%.WGs%.") then return image.regions ^ 2 end -- once for all places
   return places * (side == "encoder" and image.regions or image.words)
 end
 
@@ -214,10 +252,7 @@ end
 --   same as a list, for which the device need not be waited for
 -- @treturn tensor logits [words, vocab], step after step
 function Transformer:forward(batch)
-  if (batch.sampling or 0) ~= 0 then
-    error(("%s: words drawn by the model itself (sampling) need a decoder that goes step by step in training, "
-      .. "such as updown"):format(self.label), 0)
-  end
+  if (batch.sampling or 0) ~= 0 then error(self.label .. ": " .. self.no_sampling, 0) end
   local held <close> = self:hold {once = true}
   local seen = self:encode(batch)
   local counts, words = ragged.steps(batch)

@@ -30,6 +30,9 @@ UpDown.defaults = {
   fc_features = 2048, dropout = 0.5, logit_layers = 1,
 }
 
+--- Settings that a recipe does not get from here, since the data decide them.
+UpDown.unfilled = {"features", "fc_features"}
+
 local function classifier(cfg)
   if cfg.logit_layers == 1 then return Linear {inputs = cfg.hidden, outputs = cfg.vocab} end
   local chain = {}
@@ -53,6 +56,7 @@ local function check_sizes(cfg)
   if cfg.logit_layers > 100 then
     error(("models.updown: logit_layers must be at most 100, got %d"):format(cfg.logit_layers), 0)
   end
+  Dropout.check(cfg.dropout, "models.updown: dropout")
 end
 
 function UpDown:init(cfg)

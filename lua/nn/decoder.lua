@@ -40,8 +40,8 @@ end
 
 local Decoder = class("Decoder", Module)
 
---- @tparam table cfg size, inner, heads, share, dropout: as for nn.heads and nn.feed_forward; order: see nn.layers;
--- shared_cache
+--- @tparam table cfg size, inner, heads, share, dropout, activation: as for nn.heads and nn.feed_forward; order: see
+-- nn.layers; shared_cache
 function Decoder:init(cfg)
   Module.init(self)
   self.size = cfg.size

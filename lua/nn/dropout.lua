@@ -6,10 +6,20 @@ local Module = require "nn.module"
 
 local Dropout = class("Dropout", Module)
 
+--- Check a probability of dropping.
+-- @param p
+-- @tparam string what it is, for the message
+-- @raise for anything but a number in [0, 1)
+function Dropout.check(p, what)
+  if type(p) ~= "number" or not (p >= 0 and p < 1) then
+    error(("%s must be in [0, 1), got %s"):format(what, tostring(p)), 0)
+  end
+end
+
 --- @tparam number p probability of dropping, 0 <= p < 1
 function Dropout:init(p)
   Module.init(self)
-  if not (p >= 0 and p < 1) then error(("nn.dropout: p must be in [0, 1), got %s"):format(p), 2) end
+  Dropout.check(p, "nn.dropout: p")
   self.p = p
 end
 

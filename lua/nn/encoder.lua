@@ -25,8 +25,8 @@ end
 
 local Encoder = class("Encoder", Module)
 
---- @tparam table cfg size, inner, heads, share, dropout, geometry: as for nn.heads and nn.feed_forward; order: see
--- nn.layers
+--- @tparam table cfg size, inner, heads, share, dropout, geometry, activation: as for nn.heads and nn.feed_forward;
+-- order: see nn.layers
 function Encoder:init(cfg)
   Module.init(self)
   self.places, self.distinct = layers.add(self, cfg.order, function() return Layer(cfg) end)

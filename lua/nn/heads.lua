@@ -23,6 +23,16 @@ Heads.SHARING = {
   qk = {query = 1, key = 1, value = 2, output = 3},
 }
 
+--- Check what is to be shared.
+-- @param value
+-- @tparam string what it is, for the message
+-- @raise for anything but a key of SHARING
+function Heads.check_sharing(value, what)
+  if type(value) == "string" and Heads.SHARING[value] then return end
+  error(('%s must be "none", "kv" or "qk", got %s'):format(what,
+    type(value) == "string" and '"' .. value .. '"' or "a " .. type(value)), 0)
+end
+
 --- @tparam table cfg size, heads (a divisor of it), share (a key of SHARING), dropout (of the weights of attention),
 -- geometry: how many numbers describe two boxes (nil: there are none)
 function Heads:init(cfg)

@@ -75,9 +75,13 @@ function Module:zero_grad()
 end
 
 --- Draw every parameter's initial value; buffers get theirs.
--- @tparam rng rng each parameter draws from a stream of its own, named after it
+-- @tparam rng rng each parameter draws from a stream of its own, named after it, or after the one that it is `like`
 function Module:initialise(rng)
-  for _, p in ipairs(self:tensors()) do p.param:set(p.param.fill(rng:fork(p.name), p.param.shape)) end
+  local list, names = self:tensors(), {}
+  for _, p in ipairs(list) do names[p.param] = p.name end
+  for _, p in ipairs(list) do
+    p.param:set(p.param.fill(rng:fork(names[p.param.like] or p.name), p.param.shape))
+  end
 end
 
 --- Take values by name.

@@ -1,6 +1,7 @@
 --- A parameter: a shape, its initial distribution, its value on the device, and maybe a mask. A buffer is one that no
 -- gradient reaches and no optimiser sees, such as the statistics of a normalisation.
--- The value is made when the model is initialised or loaded, so a loaded model draws no numbers.
+-- The value is made when the model is initialised or loaded, so a loaded model draws no numbers. `like` may be set to
+-- another parameter of the same shape and distribution, whose initial value this one gets too.
 -- @module nn.param
 local lac = require "lac"
 local class = require "core.class"
@@ -31,6 +32,7 @@ end
 -- @tparam tensor value of this parameter's shape; nil lets the value go
 function Param:set(value)
   if value then
+    if value:dtype() ~= "f32" then error(("expected numbers of the type f32, got %s"):format(value:dtype()), 2) end
     local shape = value:shape()
     local same = #shape == #self.shape
     for i, d in ipairs(self.shape) do same = same and shape[i] == d end

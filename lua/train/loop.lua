@@ -159,9 +159,14 @@ function Loop:gradient(stage, i)
   tape:backward((self:losses(stage, {step = 1, steps = stage.steps, epoch = 0}, batch)))
 end
 
---- Whether the pruning method can begin; what it cannot is an error, as in `begin`.
+--- Whether the stages and the pruning method can begin; what cannot is an error, as in `begin`.
 function Loop:check()
-  for _, stage in ipairs(self.stages) do focus.check(stage, self.model, self.pruner) end
+  for _, stage in ipairs(self.stages) do
+    focus.check(stage, self.model, self.pruner)
+    if self.model.no_sampling and stage.cfg.sampling ~= 0 then
+      error(("stages.%d.sampling: %s"):format(stage.number, self.model.no_sampling), 0)
+    end
+  end
   if self.pruner and self.pruner.check then self.pruner:check(self:view(self.stages[1])) end
 end
 

@@ -8,6 +8,10 @@
 -- (train.published_encoders); NAME.json is the description of an 8-bit encoder (train.tflite).
 -- @module train.published
 local lac = require "lac"
+local disk = require "core.disk"
+local sorted_keys = require "core.keys"
+local Dropout = require "nn.dropout"
+local Heads = require "nn.heads"
 local published_encoders = require "train.published_encoders"
 local published_models = require "train.published_models"
 local published_variables = require "train.published_variables"
@@ -19,6 +23,8 @@ local published = {}
 -- Best first: pruned weights are what was published, masks and full weights what training left.
 local WEIGHTS = {"model_best_pruned_sparse.pth", "model_best_pruned.pth", "model_best_bin_mask.pth",
                  "model_best.pth", "model_last.pth"}
+
+local LENGTH = 18 -- tokens of a caption at most, where neither settings nor a tokenizer say
 
 local MASK = "_pruning_mask"
 
@@ -61,14 +67,6 @@ local function zip_source(path, zip)
   return {path = path, read = function(name) return entries[name] and zip:read(entries[name]) end}
 end
 
-local function is_folder(path)
-  local file = io.open(path, "rb")
-  if not file then return false end
-  local _, _, code = file:read(0)
-  file:close()
-  return code == 21 -- EISDIR
-end
-
 local function any_entry(zip, ...)
   for _, name in ipairs(zip:names()) do
     for _, pattern in ipairs {...} do
@@ -105,7 +103,7 @@ end
 
 -- The numbers of an HDF5 file that is none of ours.
 local function read_parts(path)
-  if is_folder(path) then
+  if disk.is_folder(path) then
     local source = folder_source(path)
     return read_weights(source), source
   end
@@ -126,6 +124,14 @@ local function read_parts(path)
   if hdf5 then return read_hdf5(path) end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
   return (lac.pth.read(path))
+end
+
+-- All that is in these files is weights, also where a mask or a position is not looked at until later.
+local function check_types(tensors, path)
+  for _, name in ipairs(sorted_keys(tensors)) do
+    local dtype = tensors[name]:dtype()
+    if dtype ~= "f32" then fail(path, "the tensor %s holds numbers of the type %s, not f32", name, dtype) end
+  end
 end
 
 -- Masks are folded into the weights they belong to: W := round(sigmoid(M)) W for trained logits, M W for
@@ -160,6 +166,19 @@ local function is_known(name)
   return false
 end
 
+-- What would be found out late, or not at all.
+local function check_settings(config, where)
+  local good, message = pcall(function()
+    for _, key in ipairs {"share_att_encoder", "share_att_decoder"} do
+      if config[key] ~= nil then Heads.check_sharing(config[key], key) end
+    end
+    for _, key in ipairs {"drop_prob_src", "drop_prob_lm"} do
+      if config[key] ~= nil then Dropout.check(config[key], key) end
+    end
+  end)
+  if not good then fail(where, "%s", message) end
+end
+
 -- The settings of the program that wrote the file: `file` or, without it, the source's config.json.
 local function read_config(source, file)
   local text, where = source and source.read("config.json"), source and source.path
@@ -181,6 +200,7 @@ local function read_config(source, file)
     fail(where, 'its model "%s" is not known here; there are %s', tostring(config.caption_model),
       table.concat(CAPTION_MODELS, ", "))
   end
+  check_settings(config, where)
   return config
 end
 
@@ -260,13 +280,15 @@ function published.read(path, options)
   local config = read_config(source, options.config)
   local left
   tensors, left = rename_variables(tensors, config, path)
+  check_types(tensors, path)
   fold_masks(tensors, config.prune_type, path)
   local model = published_models.read(tensors, config, path)
   local words = read_vocab(source, path, options.vocab, config)
   if words and words:size() > model.vocab then
     fail(path, "the vocabulary has %s, but the model only %d", words:describe(), model.vocab)
   end
-  local length = options.length or config.max_seq_length or USUAL_LENGTH[model.name] or 18
+  local length = options.length or config.max_seq_length or USUAL_LENGTH[model.name] or words and words.usual_length
+    or LENGTH
   if math.tointeger(length) == nil or length < 1 or length > 1000 then
     fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
   end

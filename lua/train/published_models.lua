@@ -38,12 +38,20 @@ local function count(tensors, pattern)
   return n
 end
 
+local function is_pruned(config)
+  return tostring(config.caption_model or ""):find "_prune$" ~= nil
+end
+
 -- What attention shares on a side, which three projections leave open.
 local function sharing(tensors, side, config, path)
   local linears = count(tensors, side.prefix .. ".layers.0.self_attn.linears.%d.weight")
+  local said = config["share_att_" .. side.name] or "none"
+  if linears == 4 and said ~= "none" and not is_pruned(config) then -- the published class that prunes shares nothing
+    fail(path, "%s.layers.0.self_attn has four projections, but share_att_%s = \"%s\" makes them three",
+      side.prefix, side.name, said)
+  end
   if linears == 4 then return "none" end
-  local said = config["share_att_" .. side.name]
-  if linears == 3 and (said == "kv" or said == "qk") then return said end
+  if linears == 3 and said ~= "none" then return said end
   if linears == 3 then
     fail(path, "three projections in %s.layers.0.self_attn are those of keys that are values (kv), or of queries that "
       .. "are keys (qk), which tensors do not tell; --config FILE with share_att_%s does", side.prefix, side.name)
@@ -130,10 +138,6 @@ local function drop_positions(tensors, name, size, path)
   tensors[name] = nil
 end
 
-local function is_pruned(config)
-  return tostring(config.caption_model or ""):find "_prune$" ~= nil
-end
-
 -- Both transformers: what lies under `core`, and the tensor that embeds regions.
 local function transformer(tensors, config, path, core, source)
   local vocab, size = sizes(tensors, core .. ".tgt_embed.0.lut.weight", path, "transformer")
@@ -184,6 +188,44 @@ local function soft_attention(tensors, config, path)
           dropout = config.masked and 0.11 or 0.35, attention_dropout = config.masked and 0.03 or 0.1}
 end
 
+-- The models: the tensor that tells one, beginnings of names that it alone has, and what the settings call it.
+local KINDS = {
+  {read = ort, what = "an Object Relation Transformer", key = "model.tgt_embed.0.lut.weight", starts = {"model."},
+   called = "^relation_transformer"},
+  {read = plain, what = "a transformer", key = "core.tgt_embed.0.lut.weight", called = "^transformer",
+   starts = {"core.encoder.", "core.decoder.", "core.src_embed.", "core.tgt_embed.", "core.generator."}},
+  {read = soft_attention, what = "a Soft-Attention", key = "attention.h2att.weight", called = "^soft_attention",
+   starts = {"keys.", "cell."}},
+  {read = updown, what = "an Up-Down", key = "embed.0.weight", called = "^up_down_lstm",
+   starts = {"core.att_lstm.", "core.lang_lstm.", "core.attention.", "fc_embed.", "ctx2att.", "logit."}},
+}
+
+local function has_any(tensors, starts)
+  for name in pairs(tensors) do
+    for _, start in ipairs(starts) do
+      if name:sub(1, #start) == start then return true end
+    end
+  end
+  return false
+end
+
+-- An incomplete file is told by what else is in it, so that what is missing can be named.
+local function kind_of(tensors, config, path)
+  local signs = {
+    function(kind) return tensors[kind.key] ~= nil end,
+    function(kind) return has_any(tensors, kind.starts) end,
+    function(kind) return tostring(config.caption_model or ""):find(kind.called) ~= nil end,
+  }
+  for _, sign in ipairs(signs) do
+    for _, kind in ipairs(KINDS) do
+      if sign(kind) then return kind end
+    end
+  end
+  local keys = {}
+  for i, kind in ipairs(KINDS) do keys[i] = ("%s would be in %s"):format(kind.key, kind.what) end
+  fail(path, "no known model's tensors are in it; %s", table.concat(keys, ", "))
+end
+
 --- The configuration of the model that tensors belong to. What a model has no place for (further names of shared
 -- layers, positions) is closed and taken out.
 -- @tparam table tensors name -> tensor
@@ -192,10 +234,7 @@ end
 -- @treturn table name and the model's own keys
 -- @raise what is missing or does not fit
 function published_models.read(tensors, config, path)
-  if tensors["model.tgt_embed.0.lut.weight"] then return ort(tensors, config, path) end
-  if tensors["attention.h2att.weight"] then return soft_attention(tensors, config, path) end
-  if tensors["core.tgt_embed.0.lut.weight"] then return plain(tensors, config, path) end
-  return updown(tensors, config, path)
+  return kind_of(tensors, config, path).read(tensors, config, path)
 end
 
 return published_models

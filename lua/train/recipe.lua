@@ -293,6 +293,10 @@ local function schema(value, find)
     local given = type(value[part]) == "table" and value[part] or {}
     local module = part_module(part, given.name or defaults[part].name, find)
     defaults[part] = with(defaults[part], module.defaults or module.rule.defaults)
+    for _, key in ipairs(module.unfilled or {}) do
+      local spec = defaults[part][key] -- what the recipe says must be told from what it does not
+      defaults[part][key] = config.optional(type(spec))
+    end
     if part == "model" then defaults.model.encoder = encoder_schema(given.encoder, find) end
   end
   return defaults

@@ -27,6 +27,18 @@ local EVENTS = "events.out.tfevents.lacuna"
 
 -- Building -------------------------------------------------------------------------------------------
 
+-- Sizes of what the model sees; a recipe may say them too.
+local function take_sizes(own, kind, sizes, from)
+  for _, key in ipairs {"features", "fc_features"} do
+    if kind.defaults[key] ~= nil and sizes[key] then
+      if own[key] and own[key] ~= sizes[key] then
+        error(("model.%s is %s, but %s has %d; leave it out"):format(key, own[key], from, sizes[key]), 0)
+      end
+      own[key] = sizes[key]
+    end
+  end
+end
+
 -- The settings of the encoder: those of the file whose weights it begins with, and the recipe's over them. What it
 -- sees has the sizes that it gives, whatever the data hold.
 local function encoder_config(own, kind)
@@ -43,11 +55,7 @@ local function encoder_config(own, kind)
     end
   end
   given.weights = nil
-  local encoder = checkpoint.encoder(given, "recipe")
-  for _, key in ipairs {"features", "fc_features"} do
-    if kind.defaults[key] ~= nil then own[key] = encoder[key] end
-  end
-  return own
+  take_sizes(own, kind, checkpoint.encoder(given, "recipe"), "the encoder " .. given.name)
 end
 
 -- The values that the encoder begins with.
@@ -75,10 +83,15 @@ local function model_config(cfg, dataset)
     error(("model.name: %s looks at the boxes of regions, but %s has none; lacuna data build --boxes adds them"):format(
       own.name, dataset.path), 0)
   end
-  for key, size in pairs {features = dataset.width, fc_features = dataset.fc_width} do
-    if kind.defaults[key] ~= nil then own[key] = size end
+  if kind.check_recipe then kind.check_recipe(own) end
+  if own.encoder then
+    encoder_config(own, kind)
+  else
+    take_sizes(own, kind, {features = dataset.width, fc_features = dataset.fc_width}, dataset.path)
   end
-  if own.encoder then return encoder_config(own, kind) end
+  for _, key in ipairs(kind.unfilled or {}) do
+    if own[key] == nil then own[key] = kind.defaults[key] end -- as the model would
+  end
   return own
 end
 

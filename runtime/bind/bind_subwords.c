@@ -40,7 +40,8 @@ static lac_subword *read_pieces(lua_State *L, int index, int scores, size_t *cou
     lua_pop(L, 1);
     if (!scores) continue;
     if (lua_rawgeti(L, scores, (lua_Integer)i + 1) != LUA_TNUMBER)
-      luaL_error(L, "subwords: score %I is a %s", (lua_Integer)i + 1, luaL_typename(L, -1));
+      luaL_error(L, "subwords: the score of text %I must be a number, got a %s", (lua_Integer)i + 1,
+                 luaL_typename(L, -1));
     pieces[i].score = (float)lua_tonumber(L, -1);
     lua_pop(L, 1);
   }

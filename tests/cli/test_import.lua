@@ -74,7 +74,21 @@ function T.a_checkpoint_of_another_model_is_refused_by_the_tensor_it_lacks()
   files.with_folder(function(folder)
     local x <close> = lac.tensor {{1, 2}}
     lac.safetensors.write(folder .. "/other.safetensors", {["encoder.weight"] = x})
-    refused(folder, folder .. "/other.safetensors", "the tensor embed%.0%.weight is missing")
+    refused(folder, folder .. "/other.safetensors", "no known model's tensors are in it; "
+      .. "model%.tgt_embed%.0%.lut%.weight would be in an Object Relation Transformer, core%.tgt_embed%.0%.lut%.weight "
+      .. "would be in a transformer, attention%.h2att%.weight would be in a Soft%-Attention, "
+      .. "embed%.0%.weight would be in an Up%-Down")
+    for name, lacks in pairs {
+      ["core.att_lstm.bias_ih"] = "embed%.0%.weight is missing, so this is no Up%-Down",
+      ["model.encoder.norm.a_2"] = "model%.tgt_embed%.0%.lut%.weight is missing, so this is no transformer",
+      ["core.decoder.norm.a_2"] = "core%.tgt_embed%.0%.lut%.weight is missing, so this is no transformer",
+    } do
+      lac.safetensors.write(folder .. "/part.safetensors", {[name] = x})
+      refused(folder, folder .. "/part.safetensors", "part%.safetensors: the tensor " .. lacks)
+    end
+    files.write(folder .. "/config.json", '{"caption_model": "relation_transformer_prune"}')
+    refused(folder, ("%s/other.safetensors --config %s/config.json"):format(folder, folder),
+      "the tensor model%.tgt_embed%.0%.lut%.weight is missing")
   end)
 end
 

@@ -3,6 +3,7 @@ local lac = require "lac"
 local check = require "check"
 local checkpoint = require "train.checkpoint"
 local files = require "files"
+local tokenizer = require "data.tokenizer"
 local vocab = require "data.vocab"
 
 local T = {}
@@ -75,6 +76,7 @@ local function same_captions(folder, options, import)
   succeeds(("export %s/m.h5 -o %s/packed.h5"):format(folder, folder))
   check.equal(captions(folder, "packed.h5", options), want)
   succeeds(("export %s/m.h5 -o %s/again.safetensors"):format(folder, folder))
+  check.equal(files.read(folder .. "/again.vocab"), files.read(folder .. "/word.vocab"))
   return want, text
 end
 
@@ -128,8 +130,8 @@ function T.shared_layers_are_found_by_their_equal_tensors_and_captions_stay()
     -- the names of our own files, first places only, with the order in the settings
     files.write(folder .. "/config.json", '{"share_att_encoder": "kv", "share_att_decoder": "kv", '
       .. '"share_layer_encoder": "(0, 0, 1)", "share_layer_decoder": [0, 1, 1]}')
-    succeeds(("import %s/again.safetensors -o %s/b.h5 --vocab %s/word.vocab --length 8 --config %s/config.json"):format(
-      folder, folder, folder, folder))
+    succeeds(("import %s/again.safetensors -o %s/b.h5 --vocab %s/again.vocab --length 8 "
+      .. "--config %s/config.json"):format(folder, folder, folder, folder))
     check.equal(captions(folder, "b.h5", options), captions(folder, "own.h5", options))
   end)
 end
@@ -170,6 +172,54 @@ function T.tensors_that_are_no_transformer_are_refused()
     files.write(folder .. "/config.json", '{"caption_model": "att2in"}')
     refused(folder, "", 'config%.json: its model "att2in" is not known here; there are relation_transformer, ',
       "--config " .. folder .. "/config.json")
+  end)
+end
+
+-- own.safetensors with some tensors replaced and settings is refused in one sentence.
+local function refused_with(folder, changes, config, pattern)
+  local tensors = lac.safetensors.read(folder .. "/own.safetensors")
+  for name, x in pairs(changes) do
+    if tensors[name] then tensors[name]:close() end
+    tensors[name] = x
+  end
+  lac.safetensors.write(folder .. "/changed.safetensors", tensors)
+  for _, x in pairs(tensors) do x:close() end
+  files.write(folder .. "/config.json", config)
+  local status, text = check.run(("import %s/changed.safetensors -o %s/m.h5 --config %s/config.json"):format(folder,
+    folder, folder))
+  check.equal(status, 1)
+  check.yes(text:find(pattern), "wanted " .. pattern .. ", got: " .. text)
+  check.equal(select(2, text:gsub("\n", "\n")), 1)
+end
+
+function T.wrong_settings_and_types_are_refused_by_file_and_key()
+  files.with_folder(function(folder)
+    make(folder, config_of "ort")
+    local function settings(config, pattern) refused_with(folder, {}, config, pattern) end
+    settings('{"share_att_encoder": "foo"}',
+      'config%.json: share_att_encoder must be "none", "kv" or "qk", got "foo"')
+    settings('{"share_att_decoder": [1]}', "config%.json: share_att_decoder must be .* got a table")
+    settings('{"share_att_decoder": "kv"}', "changed%.safetensors: model%.decoder%.layers%.0%.self_attn has four "
+      .. 'projections, but share_att_decoder = "kv" makes them three')
+    settings('{"drop_prob_src": 2}', "config%.json: drop_prob_src must be in %[0, 1%), got 2")
+    refused_with(folder, {["model.encoder.norm.a_2"] = lac.tensor({1, 2, 3, 4, 5, 6, 7, 8}, "i32")}, "{}",
+      "changed%.safetensors: the tensor model%.encoder%.norm%.a_2 holds numbers of the type i32, not f32")
+    refused_with(folder, {["model.encoder.layers.0.self_attn.WGs.2.weight"] = lac.zeros {1, 64}}, "{}",
+      "changed%.safetensors: models%.ort: size must be divisible by heads, got 8 and 3")
+  end)
+end
+
+function T.captions_are_as_long_as_is_usual_for_the_tokenizer()
+  files.with_folder(function(folder)
+    make(folder, config_of "ort")
+    local words = vocab.from_words(WORDS)
+    local texts = {[18] = words:text(), [26] = tokenizer.digits(words, 4):text(),
+                   [60] = "char\n<pad>\t0\n<unk>\t0\n<bos>\t0\n<eos>\t0\na\t0\n"}
+    for length, text in pairs(texts) do
+      files.write(folder .. "/x.vocab", text)
+      succeeds(("import %s/own.safetensors -o %s/m.h5 --vocab %s/x.vocab"):format(folder, folder, folder))
+      check.yes(succeeds("info " .. folder .. "/m.h5"):find(("length %d\n"):format(length)))
+    end
   end)
 end
 
@@ -217,6 +267,22 @@ function T.boxes_that_are_missing_or_wrong_are_refused()
     end
     refuse("", "1%.npy: this model looks at the boxes of regions, and there are none; %-%-boxes says where they are")
     refuse("--boxes grid", "1%.npy: 3 regions are no square grid of cells")
+    refuse("--boxes " .. folder .. "/nothere", 'there is no file or folder "[^"]*/nothere" with boxes')
+    refuse("--boxes ''", 'there is no file or folder "" with boxes')
+    refuse("--boxes " .. folder .. "/word.vocab", "word%.vocab: no file of boxes: they come as %.npy, %.npz or %.h5")
+    refuse(("%s/2.npy --boxes %s/box/1.npy"):format(folder, folder),
+      "box/1%.npy: it has the boxes of one image, and there are 2; for several it is a folder of such files")
+    do
+      local file <close> = lac.hdf5.create(folder .. "/two.h5")
+      for i = 1, 2 do
+        local x <close> = lac.npy.read(folder .. "/1.npy")
+        file:write(tostring(i), x)
+      end
+      file:commit()
+    end
+    check.yes(select(2, check.run(("caption %s/own.h5 %s/two.h5 --boxes %s/box/1.npy"):format(folder, folder, folder)))
+      :find("box/1%.npy: it has the boxes of one image, and there are 2"))
+    assert(os.execute("mkdir " .. folder .. "/att"))
     refuse("--boxes " .. folder .. "/att", "att: there is no 1%.npz or 1%.npy with the boxes of image 1")
     local bad = files.write(folder .. "/bad.npy", files.npy({3, 4}, {0, 0, 1, 1, 0.5, 0, 0.4, 1, 0, 0, 1, 1}))
     refuse("--boxes " .. bad, "bad%.npy: box 2 ends before it begins: left 0%.5, top 0, right 0%.4, bottom 1")

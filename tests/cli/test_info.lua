@@ -51,6 +51,23 @@ function T.a_model_file_is_a_table_of_its_tensors()
   end)
 end
 
+function T.lists_of_layers_are_shown_in_place_of_their_number()
+  files.with_folder(function(folder)
+    local config = {model = {name = "ort", vocab = 7, size = 4, inner = 4, heads = 1, features = 5, layers = 6,
+                             share_layer_encoder = {0, 1, 1}}, decode = {length = 6}}
+    local function shown()
+      local model = checkpoint.build(config.model, "test")
+      model:initialise(lac.rng(3))
+      checkpoint.save(folder .. "/m.h5", {model = model, config = config})
+      model:close()
+      return select(2, check.run("info " .. folder .. "/m.h5"))
+    end
+    check.yes(shown():find("layers 6, share_layer_encoder 0, 1, 1, size 4", 1, true))
+    config.model.share_layer_decoder = {0}
+    check.yes(shown():find("inner 4, share_layer_decoder 0, share_layer_encoder 0, 1, 1, size 4", 1, true))
+  end)
+end
+
 function T.masks_and_dense_tensors_are_named()
   files.with_folder(function(folder)
     local _, text = check.run("info " .. save(folder .. "/m.h5", "masked", true))

@@ -46,12 +46,12 @@ end
 -- Ten words are the numbers 0 to 9, unk is 10: three digits to base 3.
 local small = tokenizer.digits(vocab.from_words {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, 3)
 
-function T.digits_are_as_many_as_the_largest_number_needs()
+function T.digits_are_as_many_as_the_count_of_numbers_has()
   check.equal({small.digits, small:size(), small.bos, small.eos, small.usual_length}, {3, 6, 4, 5, 38})
   check.equal(small:encode "a j x", {4, 1, 1, 1, 2, 1, 1, 2, 1, 2, 5})
   check.equal(small:describe(), "6 digits for 14 words")
   local words = vocab.from_words {"a", "b", "c"} -- 4 numbers with unk
-  for base, digits in pairs {[2] = 2, [3] = 2, [4] = 1, [5] = 1} do
+  for base, digits in pairs {[2] = 3, [3] = 2, [4] = 2, [5] = 1} do
     check.equal(tokenizer.digits(words, base).digits, digits)
   end
   check.equal(tokenizer.digits(words).base, 768)

@@ -43,8 +43,9 @@ end
 
 local function model(cfg)
   local fields = {}
-  for i, text in ipairs {"<pad>", "<unk>", "<bos>", "<eos>", "\u{2581}a", "b"} do
-    fields[i] = {1, message {{1, text}, {2, -i / 2}, {3, cfg.types and cfg.types[i] or ({3, 2, 3, 3})[i] or 1}}}
+  for i, text in ipairs {"<pad>", "<unk>", "<bos>", "<eos>", "\u{2581}a", cfg.last or "b"} do
+    local score, kind = i == 6 and cfg.score or -i / 2, cfg.types and cfg.types[i] or ({3, 2, 3, 3})[i] or 1
+    fields[i] = {1, message {{1, text}, {2, score}, {3, kind}}}
   end
   fields[#fields + 1] = {2, message(cfg.trainer or {{3, 2}})}
   fields[#fields + 1] = {3, message(cfg.normalizer or {{1, "nmt_nfkc"}, {2, "tables"}})}
@@ -69,9 +70,28 @@ function T.what_is_not_known_is_refused()
   refused({trainer = {{3, 2}, {35, 1}}}, "splits characters into bytes")
   refused({normalizer = {{1, "nmt_nfkc_cf"}}}, 'its text is prepared by "nmt_nfkc_cf"; only nmt_nfkc is known')
   refused({normalizer = {{1, "nmt_nfkc"}, {3, 0}}}, "it treats spaces in another way")
-  refused({types = {3, 2, 3, 3, 1, 4}}, "piece 5 %(b%) is of the type user%-defined")
-  refused({types = {3, 2, 3, 3, 6, 1}}, "piece 4 .* is of the type byte")
-  refused({types = {2, 3, 3, 3}}, "piece 0 %(<pad>%) is of the type 2")
+  refused({types = {3, 2, 3, 3, 1, 4}}, "piece 6 %(b%) is of the type user%-defined")
+  refused({types = {3, 2, 3, 3, 6, 1}}, "piece 5 .* is of the type byte")
+  refused({types = {2, 3, 3, 3}}, "piece 1 %(<pad>%) is of the type 2")
+end
+
+function T.what_is_read_can_be_written_and_read_again()
+  for number = 1, 4 do
+    local trainer = {{3, number}}
+    for _, score in ipairs {0x1.fffffep+127, -0x1.fffffep+127, 0x1p-149, -0.0} do
+      local t = tokenizer.read(model {trainer = trainer, score = score, last = "b\tc\r"})
+      check.equal(tokenizer.parse(t:text()):text(), t:text())
+    end
+    local function refused(cfg, pattern)
+      cfg.trainer = trainer
+      check.fails(pattern, tokenizer.read, model(cfg))
+    end
+    refused({score = 0 / 0}, "vocab: piece 6 has the score %-?nan; scores are finite numbers of single precision")
+    refused({score = math.huge}, "vocab: piece 6 has the score inf")
+    refused({score = -math.huge}, "vocab: piece 6 has the score %-inf")
+    refused({last = "b\nc"}, "vocab: piece 6 is no text of one line")
+    refused({last = "\u{2581}a"}, 'vocab: piece 6 repeats "\u{2581}a" of piece 5')
+  end
 end
 
 function T.a_damaged_file_never_gets_past_a_sentence()
@@ -79,7 +99,7 @@ function T.a_damaged_file_never_gets_past_a_sentence()
   for cut = 1, #whole - 1 do
     local good, message_ = pcall(tokenizer.read, whole:sub(1, cut))
     check.yes(good or tostring(message_):find("SentencePiece model: ", 1, true) or
-      tostring(message_):find("vocab: line", 1, true), message_)
+      tostring(message_):find("vocab: piece", 1, true), message_)
   end
   for at = 1, #whole do
     local byte = string.char((whole:byte(at) + 1 + at * 7 % 250) % 256)

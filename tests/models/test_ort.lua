@@ -3,6 +3,7 @@ local check = require "check"
 local golden = require "golden"
 local Acort = require "models.acort"
 local Ort = require "models.ort"
+local FeedForward = require "nn.feed_forward"
 local Transformer = require "models.transformer"
 
 local T = {}
@@ -335,6 +336,23 @@ function T.shared_layers_are_named_by_their_first_place()
                      ["decoder.layers.3"] = true, other = true})
 end
 
+function T.layers_start_with_equal_biases_and_matrices_of_their_own()
+  local model = small_model(Ort, {layers = 3})
+  local by_name, compared = {}, 0
+  for _, p in ipairs(model:parameters()) do by_name[p.name] = p.param end
+  for name, param in pairs(by_name) do
+    local index = tonumber(name:match("layers%.(%d+)"))
+    if index and index > 0 then
+      local first = by_name[name:gsub("layers%.%d+", "layers.0")]
+      check.equal(param.value:tobytes() == first.value:tobytes(), #param.shape == 1)
+      compared = compared + 1
+    end
+  end
+  check.equal(compared, 2 * (8 + 4 + 4 + 4 + 8 + 8 + 4 + 6)) -- two layers, on both sides
+  check.yes(by_name["model.encoder.layers.1.feed_forward.w_1.bias"].value:abs():max():item() > 0)
+  model:close()
+end
+
 function T.bad_sizes_and_sharing_are_refused()
   check.fails("models.ort: vocab must be given", Ort, {})
   check.fails("models.ort: size must be divisible by heads, got 510 and 8", Ort, {vocab = 9, size = 510})
@@ -342,13 +360,45 @@ function T.bad_sizes_and_sharing_are_refused()
     {vocab = 9, layers = 0})
   check.fails("heads must be a whole number from 1 to 256, got 1000", Ort, {vocab = 9, heads = 1000})
   check.fails('share_att_decoder must be "none", "kv" or "qk", got "vk"', Acort, {vocab = 9, share_att_decoder = "vk"})
+  check.fails("models.ort: dropout must be in %[0, 1%), got 1", Ort, {vocab = 9, dropout = 1})
+  check.fails("models.ort: inner_dropout must be in %[0, 1%), got %-?nan", Ort, {vocab = 9, inner_dropout = 0 / 0})
   local list = "share_layer_encoder must be a list of the layers 0 to n %- 1 at up to 100 places, such as 0, 0, 1, 1; "
     .. "got "
   check.fails(list .. "0, 2, 2", Ort, {vocab = 9, share_layer_encoder = {0, 2, 2}})
   check.fails(list .. "0, %-1", Ort, {vocab = 9, share_layer_encoder = {0, -1}})
   check.fails(list .. "0, one", Ort, {vocab = 9, share_layer_encoder = {0, "one"}})
   check.fails(list .. "an empty list", Ort, {vocab = 9, share_layer_encoder = {}})
+  local gap = {0}
+  gap[3] = 1
+  check.fails(list .. "a table with gaps or names %(at [23]%)", Ort, {vocab = 9, share_layer_encoder = gap})
+  check.fails(list .. "a table with gaps or names %(at a%)", Ort, {vocab = 9, share_layer_encoder = {0, a = 1}})
+  check.fails(list .. "a table with gaps or names %(at a%)", Ort, {vocab = 9, share_layer_encoder = {a = 1}})
+  check.fails('models.ort: activation must be "relu" or "gelu", got "tanh"', Ort, {vocab = 9, activation = "tanh"})
   check.fails('unknown key "head"; did you mean "heads"', Ort, {vocab = 9, head = 5})
+end
+
+function T.the_products_of_a_layer_may_bend_at_gelu()
+  local sizes = {size = 2, inner = 3, dropout = 0}
+  local x <close> = lac.tensor {{0.5, -1}}
+  local eye <close> = lac.tensor {{1, 0}, {0, 1}, {1, 1}}
+  for activation, bend in pairs {
+    relu = function(v) return math.max(v, 0) end,
+    gelu = function(v) return ({[0.5] = 0.345731, [-1] = -0.158655, [-0.5] = -0.154269})[v] end, -- v Phi(v)
+  } do
+    sizes.activation = activation
+    local part = FeedForward(sizes)
+    part:load {["w_1.weight"] = eye:clone(), ["w_1.bias"] = lac.zeros {3}, ["w_2.bias"] = lac.zeros {2},
+               ["w_2.weight"] = lac.tensor {{1, 0, 0}, {0, 1, 2}}}
+    do
+      local scope <close> = lac.scope()
+      check.close(part:eval()(x), {{bend(0.5), bend(-1) + 2 * bend(-0.5)}}, 1e-5)
+    end
+    part:close()
+  end
+  local model = small_model(Ort, {activation = "gelu"})
+  check.equal({model.region_encoder.places[1].feed_forward.activation, model.decoder.places[1].feed_forward.activation},
+    {"gelu", "gelu"})
+  model:close()
 end
 
 function T.bad_batches_are_refused()
@@ -360,6 +410,11 @@ function T.bad_batches_are_refused()
     check.fails("models.ort: this model looks at the boxes of regions, but there are none", model.forward, model, batch)
     batch.boxes = lac.zeros {2, 2, 4}
     check.fails("boxes of these features have the shape %[2, 3, 4%], got %[2, 2, 4%]", model.forward, model, batch)
+    local many <close> = lac.zeros {1, 60000, 5} -- more pairs than a device has room for
+    local boxes <close> = lac.zeros {1, 60000, 4}
+    check.fails("models.ort: for the boxes of 1 images with up to 60000 regions, every pair of them: .*; fewer regions "
+      .. "or a smaller batch %(%-%-batch, data.batch, eval.batch%) take less memory", model.relations, model,
+      {att = many, boxes = boxes})
     batch = small_batch()
     batch.regions = {3, 4}
     check.fails("models.ort: image 2 has 4 regions, but there are features of 3", model.forward, model, batch)

@@ -353,6 +353,7 @@ end
 function T.bad_sizes_and_keys_are_refused()
   check.fails("models.updown: vocab must be given", UpDown, {})
   check.fails("hidden must be a whole number >= 1, got 0.5", UpDown, {vocab = 9, hidden = 0.5})
+  check.fails("models.updown: dropout must be in %[0, 1%), got %-0.1", UpDown, {vocab = 9, dropout = -0.1})
   check.fails('unknown key "hiden"; did you mean "hidden"', UpDown, {vocab = 9, hiden = 5})
 end
 

@@ -57,6 +57,9 @@ function T.loading_names_what_is_missing_left_over_or_misshapen()
               {["0.weight"] = w, ["0.bias"] = b, ["2.weight"] = v, extra = b})
   check.fails("2%.weight: expected shape %[1, 3%], got %[3, 1%]", model.load, model,
               {["0.weight"] = w, ["0.bias"] = b, ["2.weight"] = v})
+  local i <close> = lac.tensor({1, 2, 3}, "i32")
+  check.fails("0%.bias: expected numbers of the type f32, got i32", model.load, model,
+              {["0.weight"] = w:clone(), ["0.bias"] = i, ["2.weight"] = lac.zeros {1, 3}})
   model:close()
 end
 

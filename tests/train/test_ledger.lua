@@ -77,7 +77,7 @@ function T.layers_that_are_used_again_and_projections_that_are_shared_count()
   local sizes = {vocab = 9, size = 4, inner = 6, heads = 2, features = 5, share_layer_encoder = {0, 0, 1},
                  share_layer_decoder = {0, 1, 1}}
   local uses = uses_of(Acort(sizes))
-  expect(uses, "model.encoder.layers.0.", {["self_attn.WGs.0"] = 98, ["self_attn.linears.2"] = 14})
+  expect(uses, "model.encoder.layers.0.", {["self_attn.WGs.0"] = 49, ["self_attn.linears.2"] = 14})
   expect(uses, "model.encoder.layers.2.", {["self_attn.WGs.0"] = 49, ["feed_forward.w_1"] = 7})
   expect(uses, "model.decoder.layers.1.", {["self_attn.linears.1"] = 10, ["src_attn.linears.0"] = 10,
     ["src_attn.linears.1"] = 7, ["src_attn.linears.2"] = 10})
