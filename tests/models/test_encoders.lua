@@ -21,7 +21,7 @@ local NETWORKS = {
 local function filled(kind)
   local model = NETWORKS[kind]()
   ruled.fill(model)
-  return model, ruled.values(kind .. "/pictures", {2, 96, 96, 3}, 0.5, 0.5)
+  return model, ruled.values(kind .. "/pictures7", {2, 96, 96, 3}, 0.5, 0.5)
 end
 
 local function compare_logits(kind)
