@@ -17,10 +17,11 @@ local caption = {
     {name = "json", help = 'print [{"image_id": ..., "caption": ...}, ...]'},
   },
   arguments = {name = "MODEL INPUT", min = 2},
-  details = "A model with an encoder looks at pictures, JPEG or PNG. Else, or instead, an input is an array [regions,\n"
-    .. "features]: .npy or .npz (one image each) or .h5 (a dataset per image). The image's name is the file's, or the\n"
-    .. "dataset's. Pictures that cannot be read are named at the end, and the others captioned. The array fc of an\n"
-    .. ".npz file is the vector of the whole image, for models that look at one; else that is the mean of the regions.\n"
+  details = "A model with an encoder looks at pictures, JPEG or PNG. Else, or instead, an input is an array\n"
+    .. "[regions, features]: .npy or .npz (one image each) or .h5 (a dataset per image). Its name is the file's, or\n"
+    .. "the dataset's. Pictures that cannot be read are named at the end, and the others captioned. The array fc\n"
+    .. "of an .npz file is the vector of the whole image, for models that look at one; else that is the mean of the\n"
+    .. "regions.\n"
     .. "WHERE is a folder of .npy or .npz files named as the images, a .h5 file with a dataset per image, one such\n"
     .. "file where there is one image, or grid: the regions are the cells of a square grid, row by row. Else boxes\n"
     .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.",

@@ -26,8 +26,8 @@ local part = {
   arguments = {name = "DATA.h5, DIR or PICTURE", min = 1},
   details = "Of a data file of pictures (lacuna data build --images) it makes one of features, with the same\n"
     .. "captions, for a model whose encoder is frozen: it then looks at pictures once, and not in every epoch. They\n"
-    .. "are cut out of the middle. Of a folder, or of picture files, it makes a file with a dataset [rows, columns, features]\n"
-    .. "per picture, which lacuna caption reads.",
+    .. "are cut out of the middle. Of a folder, or of picture files, it makes a file with a dataset [rows, columns,\n"
+    .. "features] per picture, which lacuna caption reads.",
 }
 
 local function load_encoder(path)

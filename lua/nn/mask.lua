@@ -68,14 +68,15 @@ end
 local Trained = class("TrainedMask")
 
 local defaults = {
-  draw = "step", -- "step": each use draws, so a time loop draws at every step; "forward": one draw per forward pass
+  draw = "step", -- "step": each use draws, so a time loop draws at every step; "forward": one draw per forward pass;
+                 -- "never": masks are rounded in training as they are in evaluation
   bypass = false, -- leave the slope of the sigmoid out of the gradient of the logits
 }
 
 function Trained:init(logits, cfg)
   self.cfg = config.merge(defaults, cfg, "nn.mask")
-  if self.cfg.draw ~= "step" and self.cfg.draw ~= "forward" then
-    error(('nn.mask: draw must be "step" or "forward", got "%s"'):format(self.cfg.draw), 4)
+  if self.cfg.draw ~= "step" and self.cfg.draw ~= "forward" and self.cfg.draw ~= "never" then
+    error(('nn.mask: draw must be "step", "forward" or "never", got "%s"'):format(self.cfg.draw), 4)
   end
   self.logits = logits
 end
@@ -86,7 +87,7 @@ function Trained.source(_, rng)
 end
 
 function Trained:apply(value, rng)
-  local from = rng and self:source(rng) or {}
+  local from = rng and self.cfg.draw ~= "never" and self:source(rng) or {}
   return lac.mask {w = value, logit = self.logits, rng = from.rng, noise = from.noise, bypass = self.cfg.bypass}
 end
 

@@ -20,6 +20,7 @@ local fix = require "prune.fix"
 local mask = require "nn.mask"
 local parts = require "prune.parts"
 local schedule = require "optim.schedule"
+local select = require "core.select"
 
 local supermask = {}
 
@@ -33,7 +34,10 @@ supermask.defaults = {
   eps = 1e-2, beta1 = 0.9, beta2 = 0.999,
   form = "pytorch", -- of that Adam; or "tensorflow", see optim.adam
   clip_value = 0.1, -- limit of every element of a logit's gradient; 0: none
-  draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass
+  draw = "step", -- "step": masks of a time loop are drawn at every step; "forward": once per forward pass; "never":
+                 -- they are rounded in training too
+  rounded = {}, -- patterns of names whose masks are never drawn: deep networks that were trained without masks bear
+                -- badly that some of their weights are always missing
   bypass_sigmoid_grad = false, -- leave the sigmoid's slope out of the logits' gradient
   freeze = {}, -- patterns of names, see core.select; "core.*" is a beginning
 }
@@ -43,8 +47,8 @@ local function check(cfg)
   if not (cfg.target >= 0 and cfg.target < 1) then
     blame(("prune.supermask: target must be in [0, 1), got %g; it is the share of zeros"):format(cfg.target))
   end
-  if cfg.draw ~= "step" and cfg.draw ~= "forward" then
-    blame(('prune.supermask: draw must be "step" or "forward", got "%s"'):format(cfg.draw))
+  if cfg.draw ~= "step" and cfg.draw ~= "forward" and cfg.draw ~= "never" then
+    blame(('prune.supermask: draw must be "step", "forward" or "never", got "%s"'):format(cfg.draw))
   end
   if cfg.weight and not (cfg.weight >= 0) then -- luacheck: ignore 581 (NaN)
     blame(("prune.supermask: weight must be >= 0, got %g"):format(cfg.weight))
@@ -58,10 +62,22 @@ function Supermask:init(cfg)
   self.cfg.weight = self.cfg.weight or math.max(5, 0.5 / (1 - self.cfg.target))
 end
 
+-- Names of the masks that are rounded.
+local function rounded_names(cfg, active, frozen)
+  local names = {}
+  for _, list in ipairs {active, frozen} do
+    for _, part in ipairs(list) do names[#names + 1] = part.name end
+  end
+  local good, picked = pcall(select.pick, names, cfg.rounded)
+  if not good then blame("prune.supermask.rounded: " .. picked) end
+  return picked
+end
+
 -- A mask for a part's parameter; returns its logits.
-local function add_mask(part, cfg)
+local function add_mask(part, cfg, rounded)
+  local draw = rounded[part.name] and "never" or cfg.draw
   part.logits = lac.zeros(part.param.shape):fill(cfg.init)
-  part.param:set_mask(mask.trained(part.logits, {draw = cfg.draw, bypass = cfg.bypass_sigmoid_grad}))
+  part.param:set_mask(mask.trained(part.logits, {draw = draw, bypass = cfg.bypass_sigmoid_grad}))
   return part.logits
 end
 
@@ -71,10 +87,10 @@ function Supermask:attach(model)
   local cfg = self.cfg
   self.active, self.frozen, self.whole = parts(model, cfg.freeze, "prune.supermask")
   self.size = 0
-  local trained = {}
-  for _, part in ipairs(self.frozen) do add_mask(part, cfg) end
+  local trained, rounded = {}, rounded_names(cfg, self.active, self.frozen)
+  for _, part in ipairs(self.frozen) do add_mask(part, cfg, rounded) end
   for i, part in ipairs(self.active) do
-    trained[i] = add_mask(part, cfg):requires_grad(true)
+    trained[i] = add_mask(part, cfg, rounded):requires_grad(true)
     self.size = self.size + part.size
   end
   self.moving, self.moving_size = self.active, self.size

@@ -260,8 +260,8 @@ end
 -- @tparam string path zip, folder, .pth, .safetensors, .npz, .h5 or .json
 -- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
 -- decoding; of an encoder, input and size: see models.encoders.base
--- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil), left:
--- a list of what was left out
+-- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil),
+-- left: a list of what was left out
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
   options = options or {}

@@ -1,7 +1,7 @@
 -- Soft-Attention on MS-COCO: the dense decoder of Tan, Chan and Chuah 2022, with model.cell=gru for their other one.
--- The data are grid features of Inception-V1, made beforehand: 196 cells of 832 numbers (Mixed_4f) and, as the vector of
--- the whole image, the 1024 of Mixed_5c's mean (fc beside the features, see lacuna data build). A step sees 32 captions
--- of as many images; 531,325 steps are 30 times all captions. The weight decay counts every parameter.
+-- The data are grid features of Inception-V1, made beforehand: 196 cells of 832 numbers (Mixed_4f) and, as the vector
+-- of the whole image, the 1024 of Mixed_5c's mean (fc beside the features, see lacuna data build). A step sees 32
+-- captions of as many images; 531,325 steps are 30 times all captions. The weight decay counts every parameter.
 return {
   seed = 48964896,
   data = {name = "captions", path = "data/coco-inception.h5", batch = 32, captions_per_image = 1, length = 22},

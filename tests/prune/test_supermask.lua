@@ -102,6 +102,26 @@ local function ort_agrees(mode, draw)
   model:close()
 end
 
+function T.masks_may_be_rounded_in_training_and_still_learn()
+  local model = Sequential {Linear {inputs = 40, outputs = 30}, Linear {inputs = 30, outputs = 4}}
+  model:initialise(lac.rng(1))
+  local method = supermask.new {target = 0.5, init = 0.5, rounded = {"0.*"}}
+  method:attach(model)
+  model:train(lac.rng(2))
+  local first, second = model:parameters()[1].param, model:parameters()[3].param
+  check.equal({first:redraws(), second:redraws()}, {false, true})
+  local tape <close> = lac.tape()
+  check.equal(first:tensor():tobytes(), first.value:tobytes()) -- each of 1,200 would be out with probability 0.38
+  check.yes(second:tensor():tobytes() ~= second.value:tobytes())
+  tape:backward(model(lac.rng(3):normal {5, 40}):sum())
+  check.yes(first.mask.logits:grad():abs():max():item() > 0, "no gradient reaches the logits")
+  method:close()
+  model:close()
+  check.fails('rounded: "encoder%.%*" matches nothing', function()
+    supermask.new({target = 0.5, rounded = {"encoder.*"}}):attach(model)
+  end)
+end
+
 function T.rounded_masks_of_a_transformer_agree_with_the_golden_file()
   ort_agrees "eval"
 end
@@ -483,7 +503,7 @@ function T.bad_settings_are_refused()
   check.fails("target must be in %[0, 1%), got %-?nan", supermask.new, {target = 0 / 0})
   check.fails("weight must be >= 0, got %-1", supermask.new, {target = 0.5, weight = -1})
   check.fails('unknown key "inti"; did you mean "init"', supermask.new, {target = 0.5, inti = 1})
-  check.fails('draw must be "step" or "forward", got "never"', supermask.new, {target = 0.5, draw = "never"})
+  check.fails('draw must be "step", "forward" or "never", got "always"', supermask.new, {target = 0.5, draw = "always"})
   local model = Sequential {Linear {inputs = 2, outputs = 1}}
   model:initialise(lac.rng(1))
   local function attach(cfg) return supermask.new(cfg):attach(model) end
