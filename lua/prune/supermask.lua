@@ -42,6 +42,9 @@ supermask.defaults = {
   freeze = {}, -- patterns of names, see core.select; "core.*" is a beginning
 }
 
+--- What a stage of a recipe may choose for itself.
+supermask.staged = {weight = true, lr = true}
+
 local function check(cfg)
   if not cfg.target then blame("prune.supermask: target must be given, the share of zeros") end
   if not (cfg.target >= 0 and cfg.target < 1) then
@@ -93,14 +96,16 @@ function Supermask:attach(model)
     trained[i] = add_mask(part, cfg, rounded):requires_grad(true)
     self.size = self.size + part.size
   end
-  self.moving, self.moving_size = self.active, self.size
+  self.own, self.moving, self.moving_size = {}, self.active, self.size
   self.optimiser = adam.new(trained, {beta1 = cfg.beta1, beta2 = cfg.beta2, eps = cfg.eps, form = cfg.form,
                                       clip_value = cfg.clip_value})
 end
 
 --- Train some of the masks only, from now on: the others count in no loss and stay as they are.
 -- @tparam table picked names of parameters -> true; frozen ones have no effect
-function Supermask:focus(picked)
+-- @tparam[opt] table own weight and lr, in place of the method's
+function Supermask:focus(picked, own)
+  self.own = own or {}
   self.moving, self.moving_size = {}, 0
   for _, part in ipairs(self.active) do
     part.logits:requires_grad(picked[part.name] or false)
@@ -137,14 +142,16 @@ function Supermask:loss(_, at)
   local anneal = anneal_rate(at.step, at.steps)
   local sparsity = kept:scale(-1 / self.moving_size, 1)
   local loss = sparsity:scale(-1, cfg.target):abs()
-  return loss:scale(cfg.weight * (1 - anneal)), {loss = loss, sparsity = sparsity, anneal_rate = anneal}
+  local weight = self.own.weight or cfg.weight
+  return loss:scale(weight * (1 - anneal)), {loss = loss, sparsity = sparsity, anneal_rate = anneal}
 end
 
 --- What is to come, for a plan.
 -- @tparam table at as for `loss`
 -- @treturn table target, and the weight that the loss on sparsity will have
 function Supermask:forecast(at)
-  return {target = self.cfg.target, ["loss weight"] = self.cfg.weight * (1 - anneal_rate(at.step, at.steps))}
+  local weight = self.own.weight or self.cfg.weight
+  return {target = self.cfg.target, ["loss weight"] = weight * (1 - anneal_rate(at.step, at.steps))}
 end
 
 --- The share of zeros among all maskable weights in the end; frozen masks keep theirs.
@@ -156,7 +163,7 @@ end
 -- @tparam nn.Module _ the model
 -- @tparam[opt] table at where the run is, see optim.schedule; needed where lr is a schedule
 function Supermask:update(_, at)
-  self.optimiser:step(schedule.at(self.cfg.lr, at, "prune.lr"))
+  self.optimiser:step(schedule.at(self.own.lr or self.cfg.lr, at, "prune.lr"))
   for _, m in ipairs(self.active) do m.logits:zero_grad() end
 end
 

@@ -61,7 +61,7 @@ function focus.begin(stage, model, pruner)
     p.param.value:requires_grad(not frozen[p.name])
     p.param:rest(p.param.mask ~= nil and not masks[p.name])
   end
-  if pruner and pruner.focus then pruner:focus(masks) end
+  if pruner and pruner.focus then pruner:focus(masks, stage.cfg.prune) end
 end
 
 return focus

@@ -10,6 +10,7 @@ local plan = {}
 local function timeline(cfg, loop, points)
   local rows = {}
   for number, stage in ipairs(loop.stages) do
+    loop:focus(stage)
     for i = 0, points do
       local step = math.max(1, math.floor(i / points * stage.steps + 0.5))
       local at = {step = step, steps = stage.steps, epoch = (step - 1) // loop.epoch_steps,

@@ -53,6 +53,7 @@ recipe.stage = {
   sampling = config.either(0, "function"), -- share of words taken from the model itself (scheduled sampling)
   lr = scheduled, -- in place of optim.lr
   freeze = {}, -- patterns of names (core.select) of weights that keep their values
+  prune = {}, -- settings of the pruning method in this stage, where the method lets stages differ
   masks = config.either("trained", "table"), -- what pruning may change: "trained" (all), "frozen" (none), or patterns
 }
 
@@ -316,6 +317,22 @@ local function check_prune(cfg, find)
   return full
 end
 
+-- What stages say of pruning: keys that the method lets stages choose, over its own settings.
+local function check_stages_prune(cfg, find)
+  local method = cfg.prune and part_module("prune", cfg.prune.method, find)
+  for i, stage in ipairs(cfg.stages) do
+    local names = sorted_keys(stage.prune)
+    if #names > 0 and not cfg.prune then error(("stages.%d.prune: the recipe prunes nothing"):format(i), 0) end
+    for _, name in ipairs(names) do
+      if not (method.staged and method.staged[name]) then
+        error(("stages.%d.prune: a stage cannot choose %s of this method%s"):format(i, tostring(name),
+          method.staged and "; it can " .. table.concat(sorted_keys(method.staged), ", ") or ""), 0)
+      end
+    end
+    if #names > 0 then method.new(recipe.own(with(stage.prune, cfg.prune))) end -- its own checks
+  end
+end
+
 local function check(value, find)
   local given = config.copy(value)
   given.base = nil
@@ -339,6 +356,7 @@ local function check(value, find)
   if cfg.prune then
     cfg.prune = check_prune(cfg, find)
   end
+  check_stages_prune(cfg, find)
   if math.type(cfg.seed) ~= "integer" or cfg.seed < 0 then
     error(("seed must be a whole number >= 0, got %s"):format(tostring(cfg.seed)), 0)
   end

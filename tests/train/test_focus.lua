@@ -140,6 +140,18 @@ function T.a_stage_may_have_a_learning_rate_of_its_own()
   end)
 end
 
+function T.a_stage_may_have_pruning_settings_of_its_own()
+  files.with_folder(function(folder)
+    local at, path = two_stages(folder, "{{steps = 5}, {steps = 7, prune = {lr = 0, weight = 3}}}")
+    check.yes(next(changed(at.first.masks, at.middle.masks)))
+    check.equal(changed(at.middle.masks, at.last.masks), {})
+    local status, text = check.run("plan --points 1 --measure 0 " .. path)
+    check.equal(status, 0)
+    check.yes(text:find("\n +1 +5 +%d+ +[%d.e-]+ +1[0-9.]+ +0.5\n"), text) -- of 20
+    check.yes(text:find("\n +2 +12 +%d+ +[%d.e-]+ +2.[0-9]+ +0.5\n"), text) -- of 3
+  end)
+end
+
 function T.what_a_stage_says_wrongly_is_told_before_training()
   files.with_folder(function(folder)
     local path = toy.pruning(folder)
@@ -152,6 +164,11 @@ function T.what_a_stage_says_wrongly_is_told_before_training()
     refused('stages.1.masks: "nothing" matches nothing', 'stages.1.masks={"nothing"}')
     refused('stages.1.masks must be "trained", "frozen" or a list of patterns, got "all"', "stages.1.masks=all")
     refused("stages.1.masks: an empty list", "stages.1.masks={}")
+    refused("stages.1.prune: a stage cannot choose target of this method; it can lr, weight",
+      "stages.1.prune.target=0.3")
+    refused("weight must be >= 0, got %-1", "stages.1.prune.weight=-1")
+    check.fails("stages.1.prune: the recipe prunes nothing", runs.start, toy.recipe(folder), folder .. "/run",
+      {"stages.1.prune.lr=3"})
     check.fails("stages.1.masks: nothing is pruned", runs.start, toy.recipe(folder), folder .. "/run",
       {'stages.1.masks={"core.*"}'})
     check.fails("stages.1.masks: this pruning method cannot work on some of its masks only", runs.start, path,
