@@ -104,7 +104,7 @@ function T.parameters_of_both_can_be_masked_and_are_saved()
     found.model:close()
     local status, text = check.run("info " .. folder .. "/m.h5")
     check.yes(status == 0, text)
-    check.yes(text:find("encoder +channels 2 3, size 32\n  pictures +32x32, cut from 36; 8x8 positions of 3 features"),
+    check.yes(text:find("encoder +channels 2, 3, size 32\n  pictures +32x32, cut from 36; 8x8 positions of 3 features"),
       text)
     check.yes(text:find("encoder%.features%.0%.0%.1%.running_var +2 +2 +not trained +dense +8 "), text)
     check.yes(text:find "MACs for an image of 64 regions", text)

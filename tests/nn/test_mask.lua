@@ -249,7 +249,7 @@ function T.a_pruned_value_has_no_negative_zeros_and_draws_nothing()
 end
 
 function T.unknown_ways_of_drawing_are_refused()
-  check.fails('nn.mask: draw must be "step" or "forward", got "epoch"', mask.trained, nil, {draw = "epoch"})
+  check.fails('nn.mask: draw must be "step", "forward" or "never", got "epoch"', mask.trained, nil, {draw = "epoch"})
   check.fails('unknown key "drew"', mask.trained, nil, {drew = "step"})
 end
 

@@ -52,7 +52,7 @@ end
 
 function T.a_run_keeps_and_exports_its_encoder()
   files.with_folder(function(folder)
-    local path = write_recipe(folder, ('{name = "small", weights = "%s"}'):format(write_encoder(folder)))
+    local path = write_recipe(folder, ('{name = "small", weights = "%s", frozen = true}'):format(write_encoder(folder)))
     runs.start(path, folder .. "/run", {"stages={{steps=3}}", "eval.every=3 steps"})
     local found = checkpoint.load(folder .. "/run/last.h5")
     check.equal(found.config.model.encoder.weights, nil)
@@ -73,7 +73,8 @@ function T.what_a_recipe_says_of_its_encoder_is_checked()
   refused('{name = "small", size = "big"}', "model.encoder.size must be a number, got the string \"big\"")
   refused('{name = "googlenet", weights = "FILE"}', "model.encoder: .*e%.h5 holds the encoder small, not googlenet")
   refused('{name = "small", weights = "none.h5"}', "none%.h5")
-  refused('{name = "small", weights = "FILE", channels = {8, 8}}', "e%.h5: the tensor features%.1%.0%.0%.weight is")
+  refused('{name = "small", weights = "FILE", channels = {8, 8}, frozen = true}',
+    "e%.h5: the tensor features%.1%.0%.0%.weight is")
   refused('{name = "small", classes = 3}', "the encoder of a captioning model has no classifier")
 end
 
