@@ -4,6 +4,8 @@ local options = require "cli.options"
 local plan = require "train.plan"
 local recipe = require "train.recipe"
 
+local MOST_NAMES = 6 -- of those that a pattern matches
+
 local command = {
   summary = "show what a recipe would do: schedules, sizes, what patterns match, time",
   usage = "lacuna plan RECIPE [key=value ...]\n       lacuna plan --diff RECIPE RECIPE",
@@ -72,6 +74,12 @@ local function print_timeline(rows)
   end
 end
 
+-- Names, the first few where there are many.
+local function name_list(names)
+  local shown = table.concat(names, ", ", 1, math.min(#names, MOST_NAMES))
+  return #names <= MOST_NAMES and shown or ("%s and %d more"):format(shown, #names - MOST_NAMES)
+end
+
 function command.run(args)
   if args.diff then return print_diff(args) end
   local cfg = resolve(args[1], table.move(args, 2, #args, 1, {}), args.trust)
@@ -81,7 +89,7 @@ function command.run(args)
   print(("%d parameters, %d of them in weights that pruning may touch"):format(found.sizes.parameters,
     found.sizes.maskable))
   for _, match in ipairs(found.matches) do
-    print(("%s \"%s\" matches %s"):format(match.place, match.pattern, table.concat(match.names, ", ")))
+    print(("%s \"%s\" matches %s"):format(match.place, match.pattern, name_list(match.names)))
   end
   local measured = found.measured
   if measured then

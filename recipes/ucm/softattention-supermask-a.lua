@@ -4,6 +4,6 @@ return {
   base = "ucm/softattention-supermask",
   stages = {
     {epochs = 15, freeze = {"encoder.*"}},
-    {epochs = 5, masks = "frozen", lr = schedule.cosine {from = 1e-3, to = 1e-5}},
+    {epochs = 10, masks = "frozen", lr = schedule.cosine {from = 5e-4, to = 1e-5}},
   },
 }

@@ -3,6 +3,6 @@ return {
   base = "ucm/softattention-supermask",
   stages = {
     {epochs = 15, freeze = {"encoder.*"}, masks = "frozen"},
-    {epochs = 5, lr = schedule.cosine {from = 1e-3, to = 1e-5}},
+    {epochs = 10, lr = schedule.cosine {from = 5e-4, to = 1e-5}},
   },
 }

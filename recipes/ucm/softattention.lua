@@ -11,7 +11,7 @@ return {
   optim = {name = "adam", lr = schedule.cosine {from = 1e-2, to = 1e-5}, eps = 1e-2, clip_value = 0.1},
   stages = {
     {epochs = 15, freeze = {"encoder.*"}},
-    {epochs = 5, lr = schedule.cosine {from = 1e-3, to = 1e-5}},
+    {epochs = 10, lr = schedule.cosine {from = 5e-4, to = 1e-5}},
   },
   eval = {every = "5 epochs", beam = 1, test_beam = 1, length = 22},
 }
