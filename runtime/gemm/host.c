@@ -20,7 +20,7 @@ enum { TAKE_ALONE_BELOW = 16384 };
 typedef struct host_job {
   lac_gemm_args g;
   lac_workers *workers;
-  float *a, *b, *c;
+  float *a, *b, *c, *start;
   float *panels;   // packed weights
   float *room;     // packed x
   uint32_t *words; // their mask
@@ -45,16 +45,17 @@ static lac_status probe(lac_device *device) {
 
 static void run_product(void *args) {
   const host_job *job = args;
-  lac_blas_multiply(job->workers, &job->g, job->a, job->b, job->c);
+  lac_blas_multiply(job->workers, &job->g, job->a, job->b, job->c, job->start);
 }
 
 static lac_status product(lac_device *device, const lac_gemm_args *g) {
   host_job job = {.g = *g};
   LAC_TRY(lac_gemm_workers(device, &job.workers));
-  lac_buffer *const buffers[] = {g->a.buffer, g->b.buffer, g->c.buffer};
+  lac_buffer *const buffers[] = {g->a.buffer, g->b.buffer, g->c.buffer, g->start.buffer};
   static const size_t slots[] = {offsetof(host_job, a), offsetof(host_job, b),
-                                 offsetof(host_job, c)};
-  return lac_device_native(device, "gemm host", run_product, &job, sizeof job, buffers, slots, 3);
+                                 offsetof(host_job, c), offsetof(host_job, start)};
+  return lac_device_native(device, "gemm host", run_product, &job, sizeof job, buffers, slots,
+                           g->start.buffer ? 4 : 3);
 }
 
 /* The panels that belong to a part. */
@@ -102,6 +103,7 @@ static lac_packed_args packed_args(const host_job *job) {
                            .k = g->k,
                            .alpha = g->alpha,
                            .beta = g->beta,
+                           .start = job->start,
                            .x = job->a,
                            .x_row = g->trans_a ? 1 : g->a.ld,
                            .x_col = g->trans_a ? g->a.ld : 1,
@@ -131,6 +133,7 @@ static void run_prepared(void *args) {
   const bool alone = g->m * g->n * g->k < LAC_ALONE_BELOW;
   job->a += g->a.offset;
   job->c += g->c.offset;
+  if (job->start) job->start += g->start.offset;
   const lac_packed_args p = packed_args(job);
   const uint64_t tiles = lac_packed_tiles(&p), pairs = (lac_packed_panels(g->n) + 1) / 2;
   job->parts = alone || g->m * g->k < TAKE_ALONE_BELOW ? 1 : (uint32_t)tiles;
@@ -146,19 +149,27 @@ static lac_status product_prepared(lac_device *device, const lac_gemm_args *g, l
   lac_buffer *room;
   LAC_TRY(lac_gemm_workers(device, &job.workers));
   LAC_TRY(lac_buffer_new(&room, device, g->m * g->k * sizeof(float), "a product"));
-  lac_buffer *const buffers[] = {g->a.buffer, prepared, room, g->c.buffer,
-                                 mask ? mask->buffer : NULL};
-  static const size_t slots[] = {offsetof(host_job, a), offsetof(host_job, panels),
-                                 offsetof(host_job, room), offsetof(host_job, c),
-                                 offsetof(host_job, words)};
+  lac_buffer *buffers[6] = {g->a.buffer, prepared, room, g->c.buffer};
+  size_t slots[6] = {offsetof(host_job, a), offsetof(host_job, panels), offsetof(host_job, room),
+                     offsetof(host_job, c)};
+  uint32_t count = 4;
+  if (mask) {
+    buffers[count] = mask->buffer;
+    slots[count++] = offsetof(host_job, words);
+  }
+  if (g->start.buffer) {
+    buffers[count] = g->start.buffer;
+    slots[count++] = offsetof(host_job, start);
+  }
   const lac_status status =
       lac_device_native(device, mask ? "gemm masked" : "gemm packed", run_prepared, &job,
-                        sizeof job, buffers, slots, mask ? 5 : 4);
+                        sizeof job, buffers, slots, count);
   lac_buffer_release(room);
   return status;
 }
 
 const lac_gemm_provider lac_gemm_host = {.name = "host",
+                                         .starts = true,
                                          .bid = bid,
                                          .probe = probe,
                                          .product = product,
