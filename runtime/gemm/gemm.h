@@ -5,9 +5,11 @@
  * found by probing when the device is first used, and may be overridden ($LACUNA_GEMM or
  * lac_gemm_use).
  *
- *   host     CPU devices: OpenBLAS, one thread per worker of core/workers, as a native kernel in
- * the queue; products of few rows with prepared weights run from packed panels clblast  GPUs:
- * CLBlast tiled    everywhere: cl/matmul.cl
+ * - host: CPU devices, one thread per worker of core/workers, as a native kernel in the queue.
+ *   Products with prepared weights, and those of many rows, run from packed panels, all others by
+ *   OpenBLAS.
+ * - clblast: GPUs, CLBlast
+ * - tiled: everywhere, cl/matmul.cl
  */
 #ifndef LAC_GEMM_GEMM_H
 #define LAC_GEMM_GEMM_H

@@ -240,8 +240,8 @@ static void multiply_block(const lac_packed_args *p, const lac_tile *best, uint6
   const bool starts = k0 == 0 && p->start;
   const float beta = k0 == 0 && !starts ? p->beta : 1; // later blocks add to what the first stored
   const uint64_t left = p->n - panel * LAC_PANEL, outputs = left < LAC_PANEL ? left : LAC_PANEL;
-  const uint64_t at = panel * p->k + k0, tiles = lac_packed_tiles(p);
-  const bool more = at + depth < lac_packed_panels(p->n) * p->k;
+  const uint64_t at = panel * p->panel_inputs + k0, tiles = lac_packed_tiles(p);
+  const bool more = at + depth < lac_packed_panels(p->n) * p->panel_inputs;
   const float *w = p->panels + at * LAC_PANEL;
   for (uint64_t t = 0; t < tiles; t++) {
     const uint64_t top = tile_row(p, tiles, t), height = tile_row(p, tiles, t + 1) - top;

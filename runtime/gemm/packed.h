@@ -59,6 +59,7 @@ typedef struct lac_packed_args {
   uint64_t x_row, x_col;
   float *room; /* m * k floats: x as tiles read it */
   const float *panels;
+  uint64_t panel_inputs; /* of which a panel has weights: k, or more */
   const uint32_t *words; /* NULL, or at [panel][i] a bit per output: a weight without it is 0 */
   float *y;              /* [m, n], rows y_row apart */
   uint64_t y_row;

@@ -4,6 +4,7 @@
 #include "device/pool.h"
 #include "gemm/blas.h"
 #include "gemm/gemm.h"
+#include "gemm/large.h"
 #include "gemm/packed.h"
 
 #include <math.h>
@@ -296,6 +297,40 @@ static void large_products_are_cut_right(void) {
               false);
 }
 
+static void large_products_are_right_by_blocks(void) {
+  static const uint64_t shapes[][3] = {{128, 64, 64},   {131, 70, 65},    {300, 64, 1030},
+                                       {1500, 65, 100}, {140, 100, 2500}, {200, 1000, 70}};
+  for (int s = 0; s < 6; s++)
+    for (int trans_b = 0; trans_b < 2; trans_b++) {
+      lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], 2 * trans_b);
+      check_that(lac_large_suits(&g, false) == lac_packed_has(LAC_PACKED_AVX2), __LINE__,
+                 "not large", NULL);
+      g.alpha = s == 2 ? -2 : 1;
+      g.beta = s % 2 ? 0.5f : 0;
+      const layout wide = {3, 2, 0};
+      compare_all(make_product(g, wide, wide, wide), trans_b);
+      compare_all(start_from_row(make_product(g, wide, wide, wide)), !trans_b);
+    }
+}
+
+static void blocks_of_any_number_of_workers_are_right(void) {
+  if (!lac_packed_has(LAC_PACKED_AVX2)) return;
+  const lac_gemm_args g = sizes(333, 100, 1500, 2);
+  for (uint32_t count = 1; count < 8; count++) {
+    lac_workers *workers = NULL;
+    product p = make_product(g, tight, tight, tight);
+    float *room = new_floats(lac_large_room(&g, count, false));
+    CHECK_OK(lac_workers_new(&workers, count));
+    const lac_large_memory at = {p.a, p.b, NULL, NULL, p.c, room};
+    lac_large_multiply(workers, &p.g, &at);
+    check_that(is_close(p.c, p.right, p.c_count, tolerance(&p)), __LINE__, "a block is wrong",
+               NULL);
+    lac_workers_release(workers);
+    free(room);
+    free_product(&p);
+  }
+}
+
 static void any_number_of_workers_cuts_right(void) {
   static const uint64_t shapes[][3] = {{50, 700, 30},  {700, 50, 30}, {1, 1000, 600},
                                        {1000, 1, 600}, {90, 95, 100}, {17, 16, 2000}};
@@ -397,6 +432,7 @@ static void every_kind_of_instructions_gives_the_same(void) {
                                     .x_col = 1,
                                     .room = room,
                                     .panels = w,
+                                    .panel_inputs = g.k,
                                     .y = p.c,
                                     .y_row = g.n};
       const uint64_t tiles = lac_packed_tiles(&args);
@@ -596,6 +632,8 @@ int main(void) {
     printf("skipped: the large products: they take the simulator minutes\n");
   } else {
     RUN(large_products_are_cut_right);
+    if (!simulated) RUN(large_products_are_right_by_blocks);
+    RUN(blocks_of_any_number_of_workers_are_right);
     RUN(any_number_of_workers_cuts_right);
   }
   RUN(prepared_weights_give_the_same_products);
