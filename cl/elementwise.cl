@@ -36,7 +36,7 @@ kernel void neg_bwd(MAP1_BWD_ARGS) MAP1_BWD(-g)
 kernel void exp_fwd(MAP1_ARGS) MAP1_FWD(exp(v))
 kernel void exp_bwd(MAP1_BWD_ARGS) MAP1_BWD(g * v)
 
-kernel void log_fwd(MAP1_ARGS) MAP1_FWD(log(v))
+kernel void log_fwd(MAP1_ARGS) MAP1_FWD(quick_log(v))
 kernel void log_bwd(MAP1_BWD_ARGS) MAP1_BWD(g / v)
 
 kernel void sqrt_fwd(MAP1_ARGS) MAP1_FWD(sqrt(v))

@@ -2,13 +2,12 @@
  * The parts of an affine map that are no product. A matrix is [rows, n], row-major.
  */
 
-/* y = add + bias, either of them optional: what the products are then added to. */
+/* y = add + bias, the latter where there is one: what the products are then added to. */
 kernel void linear_start(global float *y, ulong y0, const global float *bias, ulong bias0,
-                         const global float *add, ulong add0, ulong n, uint with_bias, uint with_add) {
+                         const global float *add, ulong add0, ulong n, uint with_bias) {
   const ulong j = get_global_id(0), i = get_global_id(1) * n + j; // no division: it costs more than the rest
   if (j >= n) return;
-  const float b = with_bias ? bias[bias0 + j] : 0.0f;
-  y[y0 + i] = with_add ? b + add[add0 + i] : b;
+  y[y0 + i] = (with_bias ? bias[bias0 + j] : 0.0f) + add[add0 + i];
 }
 
 /*

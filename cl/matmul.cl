@@ -76,3 +76,9 @@ matmul(global float *c, ulong c0, const global float *a, ulong a0, const global 
       *at = beta == 0.0f ? alpha * sum[i][j] : fma(beta, *at, alpha * sum[i][j]);
     }
 }
+
+/* Every row of c [.., n] = row: what a product is then added to. */
+kernel void start_rows(global float *c, ulong c0, const global float *row, ulong row0, ulong n, ulong c_row) {
+  const ulong j = get_global_id(0), i = get_global_id(1);
+  if (j < n) c[c0 + i * c_row + j] = row[row0 + j];
+}

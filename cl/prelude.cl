@@ -97,6 +97,26 @@ inline float8 quick_tanh8(float8 x) TANH_BODY(float8, convert_int8, as_float8)
 inline float quick_sincos(float u, float *cosine) SINCOS_BODY(float, convert_int)
 inline float8 quick_sincos8(float8 u, float8 *cosine) SINCOS_BODY(float8, convert_int8)
 
+/* log(x) within 2 units in the last place: a power of two, and the polynomial of Moshier's Cephes library (logf.c, 1992)
+ * between the roots of 1/2 and 2. NaN stays NaN. */
+inline float quick_log(float x) {
+  const bool tiny = x < 1.17549435e-38f; // denormal
+  const int bits = as_int(tiny ? x * 16777216.0f : x), power = (bits - 0x3f3504f3) >> 23;
+  const float f = as_float(bits - (power << 23)) - 1.0f, n = (float)power - (tiny ? 24.0f : 0.0f);
+  float p = 7.0376836292e-2f;
+  p = fma(p, f, -1.1514610310e-1f);
+  p = fma(p, f, 1.1676998740e-1f);
+  p = fma(p, f, -1.2420140846e-1f);
+  p = fma(p, f, 1.4249322787e-1f);
+  p = fma(p, f, -1.6668057665e-1f);
+  p = fma(p, f, 2.0000714765e-1f);
+  p = fma(p, f, -2.4999993993e-1f);
+  p = fma(p, f, 3.3333331174e-1f);
+  const float near = f + fma(f * f, fma(p, f, -0.5f), n * -2.12194440e-4f); // ln 2 in two parts
+  const float right = fma(n, 0.693359375f, near);
+  return x > 0.0f && x < INFINITY ? right : x == 0.0f ? -INFINITY : x < 0.0f ? NAN : x;
+}
+
 inline float sum8(float8 x) {
   const float4 four = x.lo + x.hi;
   const float2 two = four.lo + four.hi;

@@ -9,10 +9,11 @@
 #include "gemm/blas.h"
 
 #include <cblas.h>
+#include <string.h>
 
 typedef struct blas_job {
   const lac_gemm_args *g;
-  const float *a, *b;
+  const float *a, *b, *start;
   float *c;
   uint32_t down, across; // blocks of C per product
   uint32_t parts;
@@ -34,23 +35,27 @@ static void multiply_vector(bool transposed, uint64_t rows, uint64_t cols, float
               (int)x_step, beta, y, (int)y_step);
 }
 
-/* C[i0 .. i1, j0 .. j1] of one product whose matrices start at a, b and c. */
+/* C[i0 .. i1, j0 .. j1] of one product whose matrices start at a, b and c; start as for
+ * lac_blas_multiply(). */
 static void multiply_block(const lac_gemm_args *g, const float *a, const float *b, float *c,
-                           uint64_t i0, uint64_t i1, uint64_t j0, uint64_t j1) {
+                           const float *start, uint64_t i0, uint64_t i1, uint64_t j0, uint64_t j1) {
   const uint64_t m = i1 - i0, n = j1 - j0, k = g->k, lda = g->a.ld, ldb = g->b.ld, ldc = g->c.ld;
   if (m == 0 || n == 0) return;
   a += g->trans_a ? i0 : i0 * lda;
   b += g->trans_b ? j0 * ldb : j0;
   c += i0 * ldc + j0;
+  for (uint64_t i = 0; i < m && start; i++)
+    memcpy(c + i * ldc, start + j0, n * sizeof *c);
+  const float beta = start ? 1 : g->beta;
   if (m == 1) // c^T = op(B)^T a^T
     multiply_vector(!g->trans_b, g->trans_b ? n : k, g->trans_b ? k : n, g->alpha, b, ldb, a,
-                    g->trans_a ? lda : 1, g->beta, c, 1);
+                    g->trans_a ? lda : 1, beta, c, 1);
   else if (n == 1)
     multiply_vector(g->trans_a, g->trans_a ? k : m, g->trans_a ? m : k, g->alpha, a, lda, b,
-                    g->trans_b ? 1 : ldb, g->beta, c, ldc);
+                    g->trans_b ? 1 : ldb, beta, c, ldc);
   else
     cblas_sgemm(CblasRowMajor, op(g->trans_a), op(g->trans_b), (int)m, (int)n, (int)k, g->alpha, a,
-                (int)lda, b, (int)ldb, g->beta, c, (int)ldc);
+                (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 
 /* Where part i of `parts` starts in `size`, on a multiple of 16 so that no cache line has two
@@ -91,13 +96,18 @@ static void multiply_part(void *arg, uint32_t part) {
   const uint64_t first = g->batch * group / groups, end = g->batch * (group + 1) / groups;
   for (uint64_t one = first; one < end; one++)
     multiply_block(g, job->a + one * g->stride_a, job->b + one * g->stride_b,
-                   job->c + one * g->stride_c, cut(g->m, i, job->down), cut(g->m, i + 1, job->down),
-                   cut(g->n, j, job->across), cut(g->n, j + 1, job->across));
+                   job->c + one * g->stride_c, job->start, cut(g->m, i, job->down),
+                   cut(g->m, i + 1, job->down), cut(g->n, j, job->across),
+                   cut(g->n, j + 1, job->across));
 }
 
 void lac_blas_multiply(lac_workers *workers, const lac_gemm_args *g, const float *a, const float *b,
-                       float *c) {
-  blas_job job = {.g = g, .a = a + g->a.offset, .b = b + g->b.offset, .c = c + g->c.offset};
+                       float *c, const float *start) {
+  blas_job job = {.g = g,
+                  .a = a + g->a.offset,
+                  .b = b + g->b.offset,
+                  .c = c + g->c.offset,
+                  .start = start ? start + g->start.offset : NULL};
   const uint32_t count = lac_workers_count(workers);
   job.down = job.across = job.parts = 1;
   if ((double)g->m * (double)g->n * (double)g->k * (double)g->batch >= LAC_ALONE_BELOW) {

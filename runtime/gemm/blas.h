@@ -15,8 +15,9 @@ enum { LAC_ALONE_BELOW = 1 << 19 };
  */
 void lac_blas_prepare(void);
 
-/** What lac_gemm() says, at once, with host pointers in the place of the buffers. */
+/** What lac_gemm() says, at once, with host pointers in the place of the buffers; start may be
+ * NULL. */
 void lac_blas_multiply(lac_workers *workers, const lac_gemm_args *g, const float *a, const float *b,
-                       float *c);
+                       float *c, const float *start);
 
 #endif

@@ -206,17 +206,28 @@ static lac_status check_args(const lac_gemm_args *g, bool *idle) {
   assert(g->c.ld >= g->n && g->c.buffer);
   assert(g->k == 0 || g->alpha == 0 || (g->a.buffer && g->a.ld >= (g->trans_a ? g->m : g->k)));
   assert(g->k == 0 || g->alpha == 0 || (g->b.buffer && g->b.ld >= (g->trans_b ? g->k : g->n)));
-  assert(g->batch == 1 || g->stride_c > 0);
+  assert(g->batch == 1 || (g->stride_c > 0 && !g->start.buffer));
   return LAC_OK;
 }
 
-/* C = beta * C, as a product without terms: the tiled kernel does it on every device. */
+/* C = beta * C or the start, as a product without terms: the tiled provider's
+ * kernels do it on every device. */
 static lac_status scale_only(lac_device *device, const lac_gemm_args *g) {
   lac_gemm_args none = *g;
+  if (none.start.buffer) return lac_tiled_start(device, &none);
   none.k = 0;
   none.alpha = 0;
   none.a.offset = none.b.offset = none.stride_a = none.stride_b = 0;
   return lac_tiled_product(device, &none);
+}
+
+/* A product of sizes that are not 0, with weights that may be prepared. */
+static lac_status multiply(lac_device *device, const lac_gemm_provider *provider, lac_gemm_args g,
+                           const lac_prepared *w, const lac_words *mask) {
+  if (g.start.buffer && !provider->starts) LAC_TRY(lac_tiled_start(device, &g));
+  if (!w) return provider->product(device, &g);
+  assert(g.trans_b == w->trans_b && w->n == g.n && w->k == g.k);
+  return provider->product_prepared(device, &g, w->buffer, mask);
 }
 
 lac_status lac_gemm(lac_device *device, const lac_gemm_args *g) {
@@ -230,9 +241,7 @@ lac_status lac_gemm_prepared(lac_device *device, const lac_gemm_args *g, const l
   if (idle) return LAC_OK;
   if (g->k == 0 || g->alpha == 0) return scale_only(device, g);
   LAC_TRY(get_provider(&provider, device));
-  if (!w || w->by != provider) return provider->product(device, g);
-  assert(g->trans_b == w->trans_b && w->n == g->n && w->k == g->k);
-  return provider->product_prepared(device, g, w->buffer, NULL);
+  return multiply(device, provider, *g, w && w->by == provider ? w : NULL, NULL);
 }
 
 lac_status lac_gemm_masks(lac_device *device, bool *out) {
@@ -248,8 +257,7 @@ lac_status lac_gemm_masked(lac_device *device, const lac_gemm_args *g, const lac
   LAC_TRY(check_args(g, &idle));
   if (idle) return LAC_OK;
   if (g->k == 0 || g->alpha == 0) return scale_only(device, g);
-  assert(g->trans_b == w->trans_b && w->n == g->n && w->k == g->k);
-  return w->by->product_prepared(device, g, w->buffer, mask);
+  return multiply(device, w->by, *g, w, mask);
 }
 
 lac_status lac_gemm_prepare(lac_prepared **out, lac_device *device, const lac_matrix *b,

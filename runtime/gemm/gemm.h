@@ -5,9 +5,11 @@
  * found by probing when the device is first used, and may be overridden ($LACUNA_GEMM or
  * lac_gemm_use).
  *
- *   host     CPU devices: OpenBLAS, one thread per worker of core/workers, as a native kernel in
- * the queue; products of few rows with prepared weights run from packed panels clblast  GPUs:
- * CLBlast tiled    everywhere: cl/matmul.cl
+ * - host: CPU devices, one thread per worker of core/workers, as a native kernel in the queue.
+ *   Products with prepared weights, and those of many rows, run from packed panels, all others by
+ *   OpenBLAS.
+ * - clblast: GPUs, CLBlast
+ * - tiled: everywhere, cl/matmul.cl
  */
 #ifndef LAC_GEMM_GEMM_H
 #define LAC_GEMM_GEMM_H
@@ -22,6 +24,12 @@ typedef struct lac_matrix {
   uint64_t ld;     /* elements from one row to the next, >= columns as stored */
 } lac_matrix;
 
+/** A row in a buffer: element j at offset + j; no row where buffer is NULL. */
+typedef struct lac_row {
+  lac_buffer *buffer;
+  uint64_t offset;
+} lac_row;
+
 /** One product, or `batch` of them at fixed strides. */
 typedef struct lac_gemm_args {
   bool trans_a, trans_b; /* op(X) = X^T: A is stored [k, m], B is stored [n, k] */
@@ -30,6 +38,7 @@ typedef struct lac_gemm_args {
   lac_matrix a, b, c;
   uint64_t batch;                        /* 1 for a single product */
   uint64_t stride_a, stride_b, stride_c; /* elements between products; 0 repeats A or B */
+  lac_row start; /* n elements that every row of C starts from in place of beta * C; batch is 1 */
 } lac_gemm_args;
 
 /** Weights in the form a provider likes best as B of a product; made once, used while they keep
@@ -48,6 +57,7 @@ typedef struct lac_words {
 /** One way to compute products: a row in gemm.c. */
 typedef struct lac_gemm_provider {
   const char *name;
+  bool starts; /* products obey args->start; else C holds it already, and beta is 1 */
   /** How much it is wanted on the device: the highest bid that passes its trial wins. */
   int (*bid)(lac_device *device);
   /** Why it cannot serve the device, by its capabilities; LAC_OK to go on to a trial product. */
@@ -67,11 +77,11 @@ typedef struct lac_gemm_provider {
 } lac_gemm_provider;
 
 /**
- * Enqueue C = alpha * op(A) * op(B) + beta * C.
+ * Enqueue C = alpha * op(A) * op(B) + beta * C, or + start in every row.
  *
- * m, n or batch of zero does nothing. With k = 0 or alpha = 0, C is scaled by beta, and A and B are
- * not read and may have no buffer. C must not overlap A or B, nor the products of a batch each
- * other.
+ * m, n or batch of zero does nothing. With k = 0 or alpha = 0, C is scaled by beta, or is the
+ * start, and A and B are not read and may have no buffer. C must not overlap A or B, nor the
+ * products of a batch each other.
  *
  * @return LAC_OK; LAC_EDEVICE; LAC_ENOMEM; LAC_EUNSUPPORTED when a size or ld passes 2^31 - 1;
  *         on the first call for a device also what lac_gemm_name() returns

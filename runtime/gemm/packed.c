@@ -185,25 +185,27 @@ void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_i
 
 // NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): a tile function has written the
 // sums
-/* y = alpha * sums + beta * y for one row of a tile, and only the outputs that exist. */
-static inline void store_row(float *y, const float *sums, uint64_t outputs, float alpha,
-                             float beta) {
+/* y = alpha * sums + beta * from for one row of a tile, and only the outputs that exist. */
+static inline void store_row(float *y, const float *from, const float *sums, uint64_t outputs,
+                             float alpha, float beta) {
   uint64_t j = 0;
   for (; j + 4 <= outputs; j += 4) {
     vec4 sum, old = {0};
     memcpy(&sum, sums + j, sizeof sum);
-    if (beta != 0) memcpy(&old, y + j, sizeof old);
+    if (beta != 0) memcpy(&old, from + j, sizeof old);
     sum = beta == 0 ? alpha * sum : alpha * sum + beta * old;
     memcpy(y + j, &sum, sizeof sum);
   }
   for (; j < outputs; j++)
-    y[j] = beta == 0 ? alpha * sums[j] : alpha * sums[j] + beta * y[j];
+    y[j] = beta == 0 ? alpha * sums[j] : alpha * sums[j] + beta * from[j];
 }
 
-static void store_tile(float *y, uint64_t y_row, const float *sums, uint32_t rows, uint64_t outputs,
-                       float alpha, float beta) {
-  for (uint32_t r = 0; r < rows; r++, y += y_row, sums += LAC_PANEL)
-    store_row(y, sums, outputs, alpha, beta);
+/* from_row is 0 where every row starts from the same. */
+static void store_tile(float *y, uint64_t y_row, const float *from, uint64_t from_row,
+                       const float *sums, uint32_t rows, uint64_t outputs, float alpha,
+                       float beta) {
+  for (uint32_t r = 0; r < rows; r++, y += y_row, from += from_row, sums += LAC_PANEL)
+    store_row(y, from, sums, outputs, alpha, beta);
 }
 
 // NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult)
@@ -235,18 +237,20 @@ void lac_packed_take(const lac_packed_args *p, uint64_t first, uint64_t end) {
 static void multiply_block(const lac_packed_args *p, const lac_tile *best, uint64_t panel,
                            uint64_t k0, uint64_t depth) {
   _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL];
-  const float beta = k0 == 0 ? p->beta : 1; // later blocks add to what the first has stored
+  const bool starts = k0 == 0 && p->start;
+  const float beta = k0 == 0 && !starts ? p->beta : 1; // later blocks add to what the first stored
   const uint64_t left = p->n - panel * LAC_PANEL, outputs = left < LAC_PANEL ? left : LAC_PANEL;
-  const uint64_t at = panel * p->k + k0, tiles = lac_packed_tiles(p);
-  const bool more = at + depth < lac_packed_panels(p->n) * p->k;
+  const uint64_t at = panel * p->panel_inputs + k0, tiles = lac_packed_tiles(p);
+  const bool more = at + depth < lac_packed_panels(p->n) * p->panel_inputs;
   const float *w = p->panels + at * LAC_PANEL;
   for (uint64_t t = 0; t < tiles; t++) {
     const uint64_t top = tile_row(p, tiles, t), height = tile_row(p, tiles, t + 1) - top;
     const float *ahead = more && t < 2 ? w + depth * LAC_PANEL + t * depth * 16 : NULL;
     best->multiply((uint32_t)height, p->room + top * p->k + k0 * height, w,
                    p->words ? p->words + at : NULL, ahead, depth, sums);
-    store_tile(p->y + top * p->y_row + panel * LAC_PANEL, p->y_row, sums, (uint32_t)height, outputs,
-               p->alpha, beta);
+    float *y = p->y + top * p->y_row + panel * LAC_PANEL;
+    store_tile(y, p->y_row, starts ? p->start + panel * LAC_PANEL : y, starts ? 0 : p->y_row, sums,
+               (uint32_t)height, outputs, p->alpha, beta);
   }
 }
 

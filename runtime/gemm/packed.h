@@ -49,15 +49,17 @@ typedef struct lac_tile {
 
 const lac_tile *lac_packed_tile(lac_packed_kind kind);
 
-/** y = alpha * op(x) W^T + beta * y. */
+/** y = alpha * op(x) W^T + beta * y, or + start in every row. */
 typedef struct lac_packed_args {
   lac_packed_kind kind;
   uint64_t m, n, k;
-  float alpha, beta; /* beta = 0 does not read y */
-  const float *x;    /* element (row, i) at row * x_row + i * x_col */
+  float alpha, beta;  /* beta = 0 does not read y */
+  const float *start; /* NULL, or n floats in place of beta * y */
+  const float *x;     /* element (row, i) at row * x_row + i * x_col */
   uint64_t x_row, x_col;
   float *room; /* m * k floats: x as tiles read it */
   const float *panels;
+  uint64_t panel_inputs; /* of which a panel has weights: k, or more */
   const uint32_t *words; /* NULL, or at [panel][i] a bit per output: a weight without it is 0 */
   float *y;              /* [m, n], rows y_row apart */
   uint64_t y_row;

@@ -39,5 +39,17 @@ lac_status lac_tiled_product(lac_device *device, const lac_gemm_args *g) {
   return lac_launch_run(&run);
 }
 
+lac_status lac_tiled_start(lac_device *device, lac_gemm_args *g) {
+  lac_launch run = lac_launch_new(device, "matmul", "start_rows");
+  lac_arg_buffer(&run, g->c.buffer, g->c.offset);
+  lac_arg_buffer(&run, g->start.buffer, g->start.offset);
+  lac_arg_u64(&run, g->n);
+  lac_arg_u64(&run, g->c.ld);
+  lac_launch_items2(&run, g->n, g->m);
+  g->start.buffer = NULL;
+  g->beta = 1;
+  return lac_launch_run(&run);
+}
+
 const lac_gemm_provider lac_gemm_tiled = {
     .name = "tiled", .bid = bid, .probe = probe, .product = lac_tiled_product};

@@ -2,9 +2,9 @@
  * Packed weights have a form for y = x w^T and, made when backward first asks, one for gx = gy w.
  * A node keeps the forms that its products went through.
  *
- * The result starts as add + bias (or is left to the first product), then every product adds to it
- * in place. Inputs with more than two dimensions are seen as [rows, k]; their views share memory
- * and gradient.
+ * The first product starts from the bias, or the result starts as add + bias; then every product
+ * adds to it in place. Inputs with more than two dimensions are seen as [rows, k]; their views
+ * share memory and gradient.
  */
 #include "ops/linear.h"
 
@@ -29,6 +29,10 @@ typedef struct packed_weights {
 lac_matrix lac_rows_matrix(const lac_tensor *x) {
   const uint64_t width = lac_tensor_shape(x)->dim[1], stride = lac_tensor_stride(x, 0);
   return (lac_matrix){lac_tensor_buffer(x), lac_tensor_offset(x), stride < width ? width : stride};
+}
+
+lac_row lac_bias_row(const lac_tensor *bias) {
+  return bias ? (lac_row){lac_tensor_buffer(bias), lac_tensor_offset(bias)} : (lac_row){NULL, 0};
 }
 
 static bool has_whole_rows(const lac_tensor *x) {
@@ -140,9 +144,10 @@ static lac_status add_weight_parts(lac_tensor *w, const lac_part *parts, size_t 
   return status;
 }
 
-/* c = a w^T + beta c (trans) or a w + beta c, through a packed form */
-static lac_status multiply_packed(lac_tensor *c, float beta, const lac_tensor *a,
-                                  const lac_tensor *w, bool trans, const lac_prepared *form) {
+/* c = a w^T + beta c (trans) or a w + beta c, or + bias, through a packed form */
+static lac_status multiply_packed(lac_tensor *c, float beta, const lac_tensor *bias,
+                                  const lac_tensor *a, const lac_tensor *w, bool trans,
+                                  const lac_prepared *form) {
   const lac_gemm_args args = {.trans_b = trans,
                               .m = lac_tensor_shape(c)->dim[0],
                               .n = lac_tensor_shape(c)->dim[1],
@@ -152,13 +157,15 @@ static lac_status multiply_packed(lac_tensor *c, float beta, const lac_tensor *a
                               .a = lac_rows_matrix(a),
                               .b = lac_rows_matrix(w),
                               .c = lac_rows_matrix(c),
-                              .batch = 1};
+                              .batch = 1,
+                              .start = lac_bias_row(bias)};
   return lac_gemm_prepared(lac_tensor_device(c), &args, form);
 }
 
-static lac_status packed_apply(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x) {
+static lac_status packed_apply(lac_weights *weights, lac_tensor *y, float beta,
+                               const lac_tensor *bias, lac_tensor *x) {
   const packed_weights *packed = (const packed_weights *)weights;
-  return multiply_packed(y, beta, x, weights->w, true, packed->forward);
+  return multiply_packed(y, beta, bias, x, weights->w, true, packed->forward);
 }
 
 static lac_status packed_apply_back(lac_weights *weights, lac_tensor *gx, float beta,
@@ -170,7 +177,7 @@ static lac_status packed_apply_back(lac_weights *weights, lac_tensor *gx, float 
   if (!packed->back)
     LAC_TRY(lac_gemm_prepare(&packed->back, lac_tensor_device(w), &matrix, false, shape->dim[1],
                              shape->dim[0]));
-  return multiply_packed(gx, beta, gy, w, false, packed->back);
+  return multiply_packed(gx, beta, NULL, gy, w, false, packed->back);
 }
 
 static lac_status packed_add_gradient(lac_weights *weights, lac_tensor *gy, lac_tensor *x) {
@@ -250,25 +257,27 @@ static lac_status linear_backward(const lac_node *node) {
   return LAC_OK;
 }
 
+/* y = add + bias, which may be NULL. */
 static lac_status launch_start(lac_tensor *y, lac_tensor *bias, lac_tensor *add) {
   const uint64_t n = lac_tensor_shape(y)->dim[1];
   lac_launch run = lac_launch_new(lac_tensor_device(y), "linear", "linear_start");
   lac_arg_tensor(&run, y);
   lac_arg_tensor(&run, bias ? bias : y);
-  lac_arg_tensor(&run, add ? add : y);
+  lac_arg_tensor(&run, add);
   lac_arg_u64(&run, n);
   lac_arg_u32(&run, bias != NULL);
-  lac_arg_u32(&run, add != NULL);
   lac_launch_items2(&run, n, lac_tensor_shape(y)->dim[0]);
   return lac_launch_run(&run);
 }
 
-/* y = x_i w_i^T + beta y */
-static lac_status multiply_pair(lac_tensor *y, float beta, const lac_linear_args *m, uint32_t i) {
+/* y = x_i w_i^T + beta y, or + bias */
+static lac_status multiply_pair(lac_tensor *y, float beta, const lac_tensor *bias,
+                                const lac_linear_args *m, uint32_t i) {
   lac_tensor *wt;
-  if (m->weights[i]) return m->weights[i]->kind->apply(m->weights[i], y, beta, m->x[i]);
+  if (m->weights[i]) return m->weights[i]->kind->apply(m->weights[i], y, beta, bias, m->x[i]);
   LAC_TRY(lac_tensor_transpose(&wt, m->w[i], 0, 1));
-  const lac_status status = lac_product(y, beta, m->x[i], wt);
+  const lac_status status =
+      bias ? lac_product_from(y, bias, m->x[i], wt) : lac_product(y, beta, m->x[i], wt);
   lac_tensor_release(wt);
   return status;
 }
@@ -304,14 +313,16 @@ static lac_status apply(lac_tensor **out, const lac_linear_args *m, const lac_sh
   node.in[ADD] = m->add;
   float beta = m->onto ? 1 : 0;
   lac_status status = LAC_OK;
-  if (m->bias || m->add) {
+  const lac_tensor *bias = m->bias;
+  if (m->add) {
     status = launch_start(y, m->bias, m->add);
     beta = 1;
+    bias = NULL;
   }
-  for (uint32_t i = 0; i < m->pairs && status == LAC_OK; i++, beta = 1) {
+  for (uint32_t i = 0; i < m->pairs && status == LAC_OK; i++, beta = 1, bias = NULL) {
     node.in[2 * i] = m->x[i];
     node.in[2 * i + 1] = m->w[i];
-    status = multiply_pair(y, beta, m, i);
+    status = multiply_pair(y, beta, bias, m, i);
   }
   if (status == LAC_OK) status = keep_weights(&node.extra, m);
   return lac_op_finish(out, y, status, &node);

@@ -16,7 +16,9 @@ typedef struct lac_weights lac_weights;
 /** What a form of weights does: a row of functions. x is [rows, k], y and gy are [rows, n]; the
  * rows of all have no gaps between elements. */
 typedef struct lac_weights_kind {
-  lac_status (*apply)(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x);
+  /** y = x w^T + beta y, or + bias [n] in every row where that is not NULL. */
+  lac_status (*apply)(lac_weights *weights, lac_tensor *y, float beta, const lac_tensor *bias,
+                      lac_tensor *x);
   /** gx = gy w + beta gx */
   lac_status (*apply_back)(lac_weights *weights, lac_tensor *gx, float beta, lac_tensor *gy);
   /** Add gy^T x, or what it means to this form, to gradients; now or put off. */
@@ -43,6 +45,9 @@ void lac_weights_release(lac_weights *weights);
 
 /** A tensor [rows, columns] without gaps between a row's elements, as products see it. */
 lac_matrix lac_rows_matrix(const lac_tensor *x);
+
+/** A bias [n], contiguous or NULL, as products see it. */
+lac_row lac_bias_row(const lac_tensor *bias);
 
 /** For rules of parts: the rows of all gy, or of all x, below each other, those of the last part
  * first: where they lie, or copied. */

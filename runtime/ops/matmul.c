@@ -55,7 +55,8 @@ lac_status lac_as_matrix(lac_tensor **out, lac_tensor *x) {
   return LAC_OK;
 }
 
-lac_status lac_product(lac_tensor *c, float beta, lac_tensor *a, lac_tensor *b) {
+static lac_gemm_args product_args(const lac_tensor *c, float beta, const lac_tensor *a,
+                                  const lac_tensor *b) {
   operand oa = read_operand(a), ob = read_operand(b), oc = read_operand(c);
   if (oc.trans) {
     const operand swap = oa;
@@ -66,20 +67,30 @@ lac_status lac_product(lac_tensor *c, float beta, lac_tensor *a, lac_tensor *b) 
   }
   const uint64_t rows = oc.trans ? oc.cols : oc.rows, cols = oc.trans ? oc.rows : oc.cols;
   const uint64_t inner = lac_tensor_shape(a)->dim[lac_tensor_shape(a)->rank - 1];
-  const lac_gemm_args args = {.trans_a = oa.trans,
-                              .trans_b = ob.trans,
-                              .m = rows,
-                              .n = cols,
-                              .k = inner,
-                              .alpha = 1,
-                              .beta = beta,
-                              .a = oa.matrix,
-                              .b = ob.matrix,
-                              .c = oc.matrix,
-                              .batch = oc.batch,
-                              .stride_a = oa.stride,
-                              .stride_b = ob.stride,
-                              .stride_c = oc.stride};
+  return (lac_gemm_args){.trans_a = oa.trans,
+                         .trans_b = ob.trans,
+                         .m = rows,
+                         .n = cols,
+                         .k = inner,
+                         .alpha = 1,
+                         .beta = beta,
+                         .a = oa.matrix,
+                         .b = ob.matrix,
+                         .c = oc.matrix,
+                         .batch = oc.batch,
+                         .stride_a = oa.stride,
+                         .stride_b = ob.stride,
+                         .stride_c = oc.stride};
+}
+
+lac_status lac_product(lac_tensor *c, float beta, lac_tensor *a, lac_tensor *b) {
+  const lac_gemm_args args = product_args(c, beta, a, b);
+  return lac_gemm(lac_tensor_device(c), &args);
+}
+
+lac_status lac_product_from(lac_tensor *c, const lac_tensor *start, lac_tensor *a, lac_tensor *b) {
+  lac_gemm_args args = product_args(c, 0, a, b);
+  args.start = (lac_row){lac_tensor_buffer(start), lac_tensor_offset(start)};
   return lac_gemm(lac_tensor_device(c), &args);
 }
 

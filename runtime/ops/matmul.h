@@ -31,6 +31,9 @@ lac_status lac_matmul(lac_tensor **out, lac_tensor *a, lac_tensor *b);
  */
 lac_status lac_product(lac_tensor *c, float beta, lac_tensor *a, lac_tensor *b);
 
+/** c = a b with `start` [n], contiguous, added to every row; all matrices, c with whole rows. */
+lac_status lac_product_from(lac_tensor *c, const lac_tensor *start, lac_tensor *a, lac_tensor *b);
+
 /** Whether one of the last two strides is 1, so that lac_product takes x as it lies. */
 bool lac_is_matrix(const lac_tensor *x);
 

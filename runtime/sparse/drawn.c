@@ -87,9 +87,11 @@ static lac_status draw_bits(lac_masked *m, const lac_rng *rng, const lac_tensor 
   return status;
 }
 
-/* y = x w^T + beta y with trans, or y = x w + beta y, through the range's packed weights. */
-static lac_status multiply(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x,
-                           bool trans) {
+/* y = x w^T + beta y with trans, or y = x w + beta y, or + bias, through the range's packed
+ * weights.
+ */
+static lac_status multiply(lac_weights *weights, lac_tensor *y, float beta, const lac_tensor *bias,
+                           lac_tensor *x, bool trans) {
   const lac_drawn *drawn = (const lac_drawn *)weights;
   lac_masked *m = drawn->of;
   lac_prepared **form = trans ? &m->forward[drawn->cut] : &m->back[drawn->cut];
@@ -105,20 +107,22 @@ static lac_status multiply(lac_weights *weights, lac_tensor *y, float beta, lac_
                                     lac_tensor_offset(m->w) + m->plan.start[drawn->cut],
                                     m->plan.columns},
                               .c = lac_rows_matrix(y),
-                              .batch = 1};
+                              .batch = 1,
+                              .start = lac_bias_row(bias)};
   const lac_words mask = {trans ? drawn->forward : drawn->back,
                           trans ? m->plan.forward[drawn->cut] : m->plan.back[drawn->cut]};
   if (!*form) LAC_TRY(lac_gemm_prepare(form, device, &args.b, trans, args.n, args.k));
   return lac_gemm_masked(device, &args, *form, &mask);
 }
 
-static lac_status drawn_apply(lac_weights *weights, lac_tensor *y, float beta, lac_tensor *x) {
-  return multiply(weights, y, beta, x, true);
+static lac_status drawn_apply(lac_weights *weights, lac_tensor *y, float beta,
+                              const lac_tensor *bias, lac_tensor *x) {
+  return multiply(weights, y, beta, bias, x, true);
 }
 
 static lac_status drawn_apply_back(lac_weights *weights, lac_tensor *gx, float beta,
                                    lac_tensor *gy) {
-  return multiply(weights, gx, beta, gy, false);
+  return multiply(weights, gx, beta, NULL, gy, false);
 }
 
 static void drop_drawn(void *object) {

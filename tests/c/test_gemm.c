@@ -4,6 +4,7 @@
 #include "device/pool.h"
 #include "gemm/blas.h"
 #include "gemm/gemm.h"
+#include "gemm/large.h"
 #include "gemm/packed.h"
 
 #include <math.h>
@@ -28,8 +29,8 @@ typedef struct layout {
 } layout;
 
 typedef struct product {
-  lac_gemm_args g; // buffers filled in by run_product
-  float *a, *b, *c, *right;
+  lac_gemm_args g;                  // buffers filled in by run_product
+  float *a, *b, *c, *right, *start; // start: NULL where C starts from itself
   uint64_t a_count, b_count, c_count;
 } product;
 
@@ -58,7 +59,8 @@ static void compute_plainly(product *p) {
         for (uint64_t k = 0; k < g->k; k++)
           sum += (double)a[g->trans_a ? k * g->a.ld + i : i * g->a.ld + k] *
                  (double)b[g->trans_b ? j * g->b.ld + k : k * g->b.ld + j];
-        *c = (float)((double)g->alpha * sum + (g->beta == 0 ? 0 : (double)g->beta * (double)*c));
+        const double from = g->beta == 0 ? 0 : (double)g->beta * (double)*c;
+        *c = (float)((double)g->alpha * sum + (p->start ? (double)p->start[3 + j] : from));
       }
 }
 
@@ -74,6 +76,7 @@ static product make_product(lac_gemm_args g, layout a, layout b, layout c) {
   g.stride_b = b.stride;
   g.stride_c = c.stride;
   p.g = g;
+  p.start = NULL;
   p.a_count = extent(a_rows, a_cols, &g.a, g.batch, a.stride);
   p.b_count = extent(b_rows, b_cols, &g.b, g.batch, b.stride);
   p.c_count = extent(g.m, g.n, &g.c, g.batch, c.stride) + 5; // what lies behind must stay
@@ -93,11 +96,23 @@ static product make_product(lac_gemm_args g, layout a, layout b, layout c) {
   return p;
 }
 
+/* Every row starts from the same one, from its third element on. */
+static product start_from_row(product p) {
+  p.start = new_floats(p.g.n + 3);
+  fill(p.start, p.g.n + 3, 4);
+  for (uint64_t i = 0; i < p.g.m; i++) // what is overwritten must not be read
+    for (uint64_t j = 0; j < p.g.n; j++)
+      p.c[p.g.c.offset + i * p.g.c.ld + j] = NAN;
+  compute_plainly(&p);
+  return p;
+}
+
 static void free_product(product *p) {
   free(p->a);
   free(p->b);
   free(p->c);
   free(p->right);
+  free(p->start);
 }
 
 static lac_buffer *upload(const float *x, uint64_t count) {
@@ -117,6 +132,7 @@ static lac_status run_product(const product *p, bool prepared, float *got) {
   g.a.buffer = upload(p->a, p->a_count);
   g.b.buffer = upload(p->b, p->b_count);
   g.c.buffer = upload(p->c, p->c_count);
+  if (p->start) g.start = (lac_row){upload(p->start, g.n + 3), 3};
   lac_status status = LAC_OK;
   if (prepared) status = lac_gemm_prepare(&w, device, &g.b, g.trans_b, g.n, g.k);
   if (status == LAC_OK) status = prepared ? lac_gemm_prepared(device, &g, w) : lac_gemm(device, &g);
@@ -125,6 +141,7 @@ static lac_status run_product(const product *p, bool prepared, float *got) {
   lac_buffer_release(g.a.buffer);
   lac_buffer_release(g.b.buffer);
   lac_buffer_release(g.c.buffer);
+  lac_buffer_release(g.start.buffer);
   return status;
 }
 
@@ -227,6 +244,19 @@ static void alpha_and_beta_are_obeyed(void) {
     }
 }
 
+static void a_row_may_be_what_all_rows_start_from(void) {
+  static const uint64_t shapes[][3] = {{1, 35, 18}, {35, 1, 18},   {19, 35, 18},
+                                       {5, 6, 0},   {50, 70, 600}, {200, 300, 70}};
+  for (int s = 0; s < (simulated ? 4 : 6); s++)
+    for (int transposes = 0; transposes < 4; transposes++) {
+      lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], transposes);
+      g.alpha = transposes == 1 ? -2 : 1;
+      for (int prepared = 0; prepared < 2; prepared++)
+        compare_all(start_from_row(make_product(g, (layout){0, 1, 0}, tight, (layout){2, 3, 0})),
+                    prepared);
+    }
+}
+
 static void a_batch_repeats_the_product(void) {
   static const uint64_t batches[] = {1, 2, 3, 9};
   for (int i = 0; i < 4; i++)
@@ -267,6 +297,40 @@ static void large_products_are_cut_right(void) {
               false);
 }
 
+static void large_products_are_right_by_blocks(void) {
+  static const uint64_t shapes[][3] = {{128, 64, 64},   {131, 70, 65},    {300, 64, 1030},
+                                       {1500, 65, 100}, {140, 100, 2500}, {200, 1000, 70}};
+  for (int s = 0; s < 6; s++)
+    for (int trans_b = 0; trans_b < 2; trans_b++) {
+      lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], 2 * trans_b);
+      check_that(lac_large_suits(&g, false) == lac_packed_has(LAC_PACKED_AVX2), __LINE__,
+                 "not large", NULL);
+      g.alpha = s == 2 ? -2 : 1;
+      g.beta = s % 2 ? 0.5f : 0;
+      const layout wide = {3, 2, 0};
+      compare_all(make_product(g, wide, wide, wide), trans_b);
+      compare_all(start_from_row(make_product(g, wide, wide, wide)), !trans_b);
+    }
+}
+
+static void blocks_of_any_number_of_workers_are_right(void) {
+  if (!lac_packed_has(LAC_PACKED_AVX2)) return;
+  const lac_gemm_args g = sizes(333, 100, 1500, 2);
+  for (uint32_t count = 1; count < 8; count++) {
+    lac_workers *workers = NULL;
+    product p = make_product(g, tight, tight, tight);
+    float *room = new_floats(lac_large_room(&g, count, false));
+    CHECK_OK(lac_workers_new(&workers, count));
+    const lac_large_memory at = {p.a, p.b, NULL, NULL, p.c, room};
+    lac_large_multiply(workers, &p.g, &at);
+    check_that(is_close(p.c, p.right, p.c_count, tolerance(&p)), __LINE__, "a block is wrong",
+               NULL);
+    lac_workers_release(workers);
+    free(room);
+    free_product(&p);
+  }
+}
+
 static void any_number_of_workers_cuts_right(void) {
   static const uint64_t shapes[][3] = {{50, 700, 30},  {700, 50, 30}, {1, 1000, 600},
                                        {1000, 1, 600}, {90, 95, 100}, {17, 16, 2000}};
@@ -279,7 +343,7 @@ static void any_number_of_workers_cuts_right(void) {
         lac_gemm_args g = sizes(shapes[s][0], shapes[s][1], shapes[s][2], s + w);
         g.batch = batch;
         product p = make_product(g, tight, tight, (layout){1, 2, g.m * (g.n + 2)});
-        lac_blas_multiply(workers, &p.g, p.a, p.b, p.c);
+        lac_blas_multiply(workers, &p.g, p.a, p.b, p.c, NULL);
         check_that(is_close(p.c, p.right, p.c_count, tolerance(&p)), __LINE__, "a block is wrong",
                    NULL);
         free_product(&p);
@@ -368,6 +432,7 @@ static void every_kind_of_instructions_gives_the_same(void) {
                                     .x_col = 1,
                                     .room = room,
                                     .panels = w,
+                                    .panel_inputs = g.k,
                                     .y = p.c,
                                     .y_row = g.n};
       const uint64_t tiles = lac_packed_tiles(&args);
@@ -560,12 +625,15 @@ int main(void) {
   RUN(products_of_odd_shapes_are_right);
   RUN(transposes_offsets_and_long_rows_are_right);
   RUN(alpha_and_beta_are_obeyed);
+  RUN(a_row_may_be_what_all_rows_start_from);
   RUN(a_batch_repeats_the_product);
   RUN(heads_side_by_side_are_a_batch);
   if (simulated) {
     printf("skipped: the large products: they take the simulator minutes\n");
   } else {
     RUN(large_products_are_cut_right);
+    if (!simulated) RUN(large_products_are_right_by_blocks);
+    RUN(blocks_of_any_number_of_workers_are_right);
     RUN(any_number_of_workers_cuts_right);
   }
   RUN(prepared_weights_give_the_same_products);

@@ -13,7 +13,9 @@ static const char source[] =
     "  const ulong i = get_global_id(0);\n"
     "  if (i >= n) return;\n"
     "  const float v = x[x0 + i];\n"
-    "  y[y0 + i] = what == 0 ? bounded_exp(v) : what == 1 ? logistic(v) : quick_tanh(v);\n"
+    "  y[y0 + i] = what == 0 ? bounded_exp(v) : what == 1 ? logistic(v) : what == 2 ? "
+    "quick_tanh(v)\n"
+    "                                                                   : quick_log(v);\n"
     "}\n";
 
 enum { COUNT = 2500 };
@@ -60,6 +62,18 @@ static void values_are_right_to_a_few_units_in_the_last_place(void) {
   CHECK(worst(2, 20, tanh) < 4 * unit);
 }
 
+static void logarithms_are_right_from_the_smallest_numbers_on(void) {
+  static float x[COUNT], y[COUNT];
+  bool right = true;
+  for (int i = 0; i < COUNT; i++)
+    x[i] = i % 2 ? (float)exp((double)(i - COUNT / 2) / COUNT * 174) // 1e-38 .. 1e38
+                 : 1 + (float)(i - COUNT / 2) / COUNT / 2;           // 0.75 .. 1.25
+  apply(3, x, y);
+  for (int i = 0; i < COUNT; i++)
+    right &= fabs((double)y[i] - log((double)x[i])) <= 1.2e-7 * fabs(log((double)x[i]));
+  CHECK(right);
+}
+
 static void ends_are_reached(void) {
   static float x[COUNT], y[COUNT];
   const float ends[] = {0.0f, 100, -100, INFINITY, -INFINITY, 1e30f, -1e30f};
@@ -68,13 +82,15 @@ static void ends_are_reached(void) {
   CHECK(y[0] == 1 && y[1] > 6e37f && y[1] == y[3] && y[2] > 0 && y[2] < 2e-38f);
   apply(1, x, y);
   CHECK(y[0] == 0.5f && y[1] == 1 && y[3] == 1 && y[5] == 1 && y[2] < 1e-37f && y[4] == y[6]);
+  apply(3, x, y);
+  CHECK(y[0] == -INFINITY && isnan(y[2]) && y[3] == INFINITY && isnan(y[4]) && isnan(y[6]));
   apply(2, x, y);
   CHECK(y[0] == 0 && y[1] == 1 && y[2] == -1 && y[3] == 1 && y[4] == -1 && y[5] == 1 && y[6] == -1);
 }
 
 static void nan_stays_nan(void) {
   static float x[COUNT], y[COUNT];
-  for (uint32_t what = 0; what < 3; what++) {
+  for (uint32_t what = 0; what < 4; what++) {
     for (int i = 0; i < COUNT; i++)
       x[i] = i % 3 ? 0.5f : NAN;
     apply(what, x, y);
@@ -90,6 +106,7 @@ int main(void) {
   if (!device) return check_finish();
   CHECK_OK(lac_program_add(device, "test_prelude", source));
   RUN(values_are_right_to_a_few_units_in_the_last_place);
+  RUN(logarithms_are_right_from_the_smallest_numbers_on);
   RUN(ends_are_reached);
   RUN(nan_stays_nan);
   lac_device_release(device);
