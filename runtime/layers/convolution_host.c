@@ -268,13 +268,16 @@ static void flatten(sweep *s) {
   s->dst_row = LINE * s->dst_pixel;
 }
 
+/* Whether the outputs are those of single pixels, which lie one after the other, images too: what
+ * strided gradients write has gaps. */
 static bool is_pixel(const sweep *s) {
   bool is = true;
   for (int d = 0; d < 2; d++) {
     const side *one = &s->side[d];
     is = is && one->count == 1 && one->stride == 1 && one->first == 0 && one->in == one->out;
   }
-  return is && s->dst_row == s->side[1].out * s->dst_pixel;
+  return is && s->dst_row == s->side[1].out * s->dst_pixel &&
+         (s->n == 1 || s->dst_image == s->side[0].out * s->dst_row);
 }
 
 static lac_status send(sweep *s, lac_tensor *const tensors[SLOTS], lac_tensor *packed,

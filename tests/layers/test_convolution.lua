@@ -98,6 +98,9 @@ local cases = {
   {"each channel, a stride", {1, 7, 6, 5}, {5, 1, 3, 3}, {groups = 5, stride = 2, padding = {0, 1, 0, 1}}},
   {"two of each channel", {1, 5, 6, 3}, {6, 1, 3, 2}, {groups = 3, dilation = 2, padding = 2}},
   {"more outputs than vectors hold", {1, 3, 4, 9}, {70, 9, 2, 3}, {padding = 1}},
+  {"strides past maps of one cell", {8, 1, 1, 4}, {3, 4, 3, 3}, {stride = 2, padding = 1}},
+  {"a stride past maps of two cells", {3, 2, 1, 6}, {3, 2, 2, 1}, {stride = 3, groups = 3}},
+  {"a pixel, a stride past the map", {5, 2, 1, 4}, {3, 4, 1, 1}, {stride = {3, 1}}},
   {"each of many channels", {1, 4, 4, 37}, {37, 1, 3, 3}, {groups = 37, padding = 1}},
 }
 
