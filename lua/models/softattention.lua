@@ -26,6 +26,7 @@ local Prepared = require "nn.prepared"
 local feeding = require "nn.feeding"
 local init = require "nn.init"
 local ragged = require "nn.ragged"
+local whole = require "core.whole"
 
 local SoftAttention = class("SoftAttention", Module)
 
@@ -48,12 +49,7 @@ local CELLS = {lstm = BasicLstm, gru = Gru}
 
 local function check(cfg)
   if not cfg.vocab then error("models.softattention: vocab must be given", 0) end
-  for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "fc_features"} do
-    local n = cfg[key]
-    if math.tointeger(n) == nil or n < 1 then
-      error(("models.softattention: %s must be a whole number >= 1, got %s"):format(key, n), 0)
-    end
-  end
+  whole(cfg, {"vocab", "embed", "hidden", "attention", "features", "fc_features"}, "models.softattention")
   if not CELLS[cfg.cell] then
     error(('models.softattention: cell must be "lstm" or "gru", got "%s"'):format(cfg.cell), 0)
   end

@@ -20,6 +20,7 @@ local Relu = require "nn.relu"
 local Sequential = require "nn.sequential"
 local feeding = require "nn.feeding"
 local ragged = require "nn.ragged"
+local whole = require "core.whole"
 
 local UpDown = class("UpDown", Module)
 
@@ -47,12 +48,7 @@ end
 
 local function check_sizes(cfg)
   if not cfg.vocab then error("models.updown: vocab must be given", 0) end
-  for _, key in ipairs {"vocab", "embed", "hidden", "attention", "features", "fc_features", "logit_layers"} do
-    local n = cfg[key]
-    if math.tointeger(n) == nil or n < 1 then
-      error(("models.updown: %s must be a whole number >= 1, got %s"):format(key, n), 0)
-    end
-  end
+  whole(cfg, {"vocab", "embed", "hidden", "attention", "features", "fc_features", "logit_layers"}, "models.updown")
   if cfg.logit_layers > 100 then
     error(("models.updown: logit_layers must be at most 100, got %d"):format(cfg.logit_layers), 0)
   end

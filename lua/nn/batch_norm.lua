@@ -8,6 +8,7 @@ local config = require "core.config"
 local init = require "nn.init"
 local Module = require "nn.module"
 local Param = require "nn.param"
+local whole = require "core.whole"
 
 local BatchNorm = class("BatchNorm", Module)
 
@@ -19,6 +20,10 @@ local defaults = {size = config.optional("number"), eps = 1e-5, momentum = 0.1, 
 function BatchNorm:init(cfg)
   Module.init(self)
   cfg = config.merge(defaults, cfg, "nn.batch_norm")
+  whole(cfg, {"size"}, "nn.batch_norm")
+  if not (cfg.momentum >= 0 and cfg.momentum <= 1) then
+    error(("nn.batch_norm: momentum must be from 0 to 1, got %g"):format(cfg.momentum), 0)
+  end
   self.cfg = cfg
   if cfg.gain then self.weight = self:add_param("weight", Param({cfg.size}, init.ones())) end
   self.bias = self:add_param("bias", Param({cfg.size}, init.zeros()))

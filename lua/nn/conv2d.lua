@@ -7,6 +7,7 @@ local init = require "nn.init"
 local Module = require "nn.module"
 local Param = require "nn.param"
 local Window = require "nn.window"
+local whole = require "core.whole"
 
 local Conv2d = class("Conv2d", Module)
 
@@ -22,6 +23,7 @@ end
 function Conv2d:init(cfg)
   Module.init(self)
   cfg = config.merge(defaults, cfg, "nn.conv2d")
+  whole(cfg, {"inputs", "outputs", "groups"}, "nn.conv2d")
   if cfg.inputs % cfg.groups ~= 0 or cfg.outputs % cfg.groups ~= 0 then
     error(("nn.conv2d: %d inputs and %d outputs cannot be parted into %d groups"):format(cfg.inputs, cfg.outputs,
       cfg.groups), 2)

@@ -23,12 +23,24 @@ local ACTIVATIONS = {
   relu6 = function(x) return x:clamp(0, 6) end,
 }
 
+local NORMS = {training = true, frozen = true, folded = true}
+
+local function check(cfg)
+  if not NORMS[cfg.norm] then
+    error(('nn.conv_block: norm must be "training", "frozen" or "folded", got "%s"'):format(cfg.norm), 0)
+  end
+  if cfg.activation and not ACTIVATIONS[cfg.activation] then
+    error(('nn.conv_block: activation must be "relu", "relu6" or false, got "%s"'):format(tostring(cfg.activation)), 0)
+  end
+end
+
 --- @tparam table cfg inputs, outputs, size (1), stride (1), groups (1), padding (0) of the convolution; activation
 -- ("relu", or "relu6", or false); norm, eps, momentum, gain: see nn.batch_norm; names
 -- @tparam[opt] nn.Module owner whose parts the two become, in place of this module's own
 function ConvBlock:init(cfg, owner)
   Module.init(self)
   cfg = config.merge(defaults, cfg, "nn.conv_block")
+  check(cfg)
   local folded, names = cfg.norm == "folded", #cfg.names == 2 and cfg.names or {"0", "1"}
   self.activation = cfg.activation
   owner = owner or self

@@ -3,6 +3,7 @@
 local class = require "core.class"
 local config = require "core.config"
 local same_padding = require "nn.same_padding"
+local whole = require "core.whole"
 
 local Window = class("Window")
 
@@ -15,6 +16,16 @@ local function pair(x)
   return type(x) == "number" and {x, x} or x
 end
 
+-- A setting as a list of whole numbers.
+local function numbers(cfg, key, label, least, also)
+  local list = pair(cfg[key])
+  if #list ~= 2 and #list ~= also then
+    error(("%s: %s must be a number or a list of 2, got a list of %d"):format(label, key, #list), 0)
+  end
+  for i in ipairs(list) do whole({[key] = list[i]}, {key}, label, least) end
+  return list
+end
+
 --- @tparam table cfg merged
 -- @tparam string label for messages
 function Window:init(cfg, label)
@@ -22,8 +33,8 @@ function Window:init(cfg, label)
   if type(cfg.padding) == "string" and cfg.padding ~= "same" then
     error(('%s: padding must be a number, a table or "same", got "%s"'):format(label, cfg.padding), 0)
   end
-  self.size, self.stride, self.dilation, self.ceil = pair(cfg.size), pair(cfg.stride), pair(cfg.dilation), cfg.ceil
-  self.padding = cfg.padding ~= "same" and pair(cfg.padding)
+  for _, key in ipairs {"size", "stride", "dilation"} do self[key] = numbers(cfg, key, label, 1) end
+  self.ceil, self.padding = cfg.ceil, cfg.padding ~= "same" and numbers(cfg, "padding", label, 0, 4)
 end
 
 --- The padding for an input.

@@ -16,10 +16,12 @@ static void launch_over(lac_launch *run, const lac_tensor *x) {
   lac_launch_items2(run, channels, channels ? lac_tensor_numel(x) / channels : 0);
 }
 
+/* Channels before and behind, of which there are no more than channels. */
 static void arg_reach(lac_launch *run, const lac_tensor *x, uint64_t size) {
-  lac_arg_u32(run, channels_of(x));
-  lac_arg_u32(run, (uint32_t)(size / 2));
-  lac_arg_u32(run, (uint32_t)((size - 1) / 2));
+  const uint64_t channels = channels_of(x), before = size / 2, behind = (size - 1) / 2;
+  lac_arg_u32(run, (uint32_t)channels);
+  lac_arg_u32(run, (uint32_t)(before < channels ? before : channels));
+  lac_arg_u32(run, (uint32_t)(behind < channels ? behind : channels));
 }
 
 static lac_status response_norm_backward(const lac_node *node) {

@@ -1,6 +1,8 @@
 local lac = require "lac"
 local check = require "check"
+local BatchNorm = require "nn.batch_norm"
 local Conv2d = require "nn.conv2d"
+local ConvBlock = require "nn.conv_block"
 local MaxPool = require "nn.max_pool"
 local Window = require "nn.window"
 local config = require "core.config"
@@ -22,6 +24,27 @@ function T.same_padding_is_that_of_tensorflow()
   check.equal(padding(28, 3, 1), {1, 1})
   check.equal(padding(14, 2, 2), {0, 0})
   check.equal(padding(5, 3, 1, 2), {2, 2})
+end
+
+function T.settings_that_make_no_layer_are_refused()
+  local function refused(pattern, layer, cfg)
+    check.fails(pattern, layer, cfg)
+  end
+  refused("nn.conv2d: inputs must be a whole number >= 1, got nil", Conv2d, {})
+  refused("groups must be a whole number >= 1, got 0", Conv2d, {inputs = 2, outputs = 2, size = 1, groups = 0})
+  refused("nn.conv2d: size must be a whole number >= 1, got 1.5", Conv2d, {inputs = 2, outputs = 2, size = 1.5})
+  refused("stride must be a whole number >= 1, got 0", Conv2d, {inputs = 2, outputs = 2, size = 1, stride = 0,
+    padding = "same"})
+  refused("padding must be a whole number >= 0, got %-1", Conv2d, {inputs = 2, outputs = 2, size = 1,
+    padding = {0, 0, -1, 0}})
+  refused("dilation must be a number or a list of 2, got a list of 3", Conv2d, {inputs = 2, outputs = 2, size = 1,
+    dilation = {1, 1, 1}})
+  refused("nn.batch_norm: size must be a whole number >= 1, got nil", BatchNorm, {})
+  refused("momentum must be from 0 to 1, got 7", BatchNorm, {size = 2, momentum = 7})
+  refused('norm must be "training", "frozen" or "folded", got "trainin"', ConvBlock,
+    {inputs = 2, outputs = 2, norm = "trainin"})
+  refused('activation must be "relu", "relu6" or false, got "tanh"', ConvBlock,
+    {inputs = 2, outputs = 2, activation = "tanh"})
 end
 
 local function window(cfg)
