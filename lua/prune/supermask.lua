@@ -66,11 +66,7 @@ function Supermask:init(cfg)
 end
 
 -- Names of the masks that are rounded.
-local function rounded_names(cfg, active, frozen)
-  local names = {}
-  for _, list in ipairs {active, frozen} do
-    for _, part in ipairs(list) do names[#names + 1] = part.name end
-  end
+local function rounded_names(cfg, names)
   local good, picked = pcall(select.pick, names, cfg.rounded)
   if not good then blame("prune.supermask.rounded: " .. picked) end
   return picked
@@ -88,9 +84,10 @@ end
 -- @tparam nn.Module model
 function Supermask:attach(model)
   local cfg = self.cfg
-  self.active, self.frozen, self.whole = parts(model, cfg.freeze, "prune.supermask")
+  local names
+  self.active, self.frozen, self.whole, names = parts(model, cfg.freeze, "prune.supermask")
   self.size = 0
-  local trained, rounded = {}, rounded_names(cfg, self.active, self.frozen)
+  local trained, rounded = {}, rounded_names(cfg, names)
   for _, part in ipairs(self.frozen) do add_mask(part, cfg, rounded) end
   for i, part in ipairs(self.active) do
     trained[i] = add_mask(part, cfg, rounded):requires_grad(true)

@@ -6,6 +6,9 @@ local UpDown = require "models.updown"
 local attach = require "models.encoders.attach"
 local checkpoint = require "train.checkpoint"
 local files = require "files"
+local sizes = require "train.sizes"
+local stats = require "prune.stats"
+local supermask = require "prune.supermask"
 
 local T = {}
 
@@ -82,6 +85,24 @@ end
 function T.gradients_reach_the_encoder_unless_it_is_frozen()
   check.equal({gradients()}, {12, true})
   check.equal({gradients {frozen = true}}, {0, false})
+end
+
+function T.pruning_leaves_a_frozen_encoder_out()
+  local model = updown {frozen = true}
+  local method = supermask.new {target = 0.5, freeze = {"encoder.*"}, rounded = {"encoder.*"}}
+  method:attach(model)
+  local whole = 0
+  for _, p in ipairs(model:parameters()) do
+    local own = p.name:find "^encoder%." ~= nil
+    check.equal(p.param.mask ~= nil, p.param.maskable and not own, p.name)
+    if p.param.mask then whole = whole + p.param:numel() end
+  end
+  local found = stats.of(model)
+  check.equal({method.whole, method.size, found.size}, {whole, whole, whole})
+  for _, layer in ipairs(found) do check.yes(not layer.name:find "^encoder%.", layer.name) end
+  check.equal(sizes.of(model).total.maskable_size, whole)
+  method:close()
+  model:close()
 end
 
 function T.parameters_of_both_can_be_masked_and_are_saved()
