@@ -98,8 +98,17 @@ function Supermask:attach(model)
                                       clip_value = cfg.clip_value})
 end
 
+--- Whether any of these masks trains, so that `focus` has something to do.
+-- @tparam table picked names of parameters -> true
+function Supermask:can_move(picked)
+  for _, part in ipairs(self.active) do
+    if picked[part.name] then return true end
+  end
+  return false
+end
+
 --- Train some of the masks only, from now on: the others count in no loss and stay as they are.
--- @tparam table picked names of parameters -> true; frozen ones have no effect
+-- @tparam table picked names of parameters -> true, one that can move at least; frozen ones have no effect
 -- @tparam[opt] table own weight and lr, in place of the method's
 function Supermask:focus(picked, own)
   self.own = own or {}

@@ -169,6 +169,11 @@ function T.what_a_stage_says_wrongly_is_told_before_training()
     refused("weight must be >= 0, got %-1", "stages.1.prune.weight=-1")
     check.fails("stages.1.prune: the recipe prunes nothing", runs.start, toy.recipe(folder), folder .. "/run",
       {"stages.1.prune.lr=3"})
+    check.fails("stages.1.masks: pruning leaves all of these as they are", runs.start, path, folder .. "/run",
+      {'stages.1.masks={"core.*"}', 'prune.freeze={"core.*"}'})
+    local status, text = check.run(("plan --measure 0 %s 'stages.1.masks={\"core.*\"}' 'prune.freeze={\"core.*\"}'")
+      :format(path))
+    check.yes(status ~= 0 and text:find "stages.1.masks: pruning leaves all of these as they are", text)
     check.fails("stages.1.masks: nothing is pruned", runs.start, toy.recipe(folder), folder .. "/run",
       {'stages.1.masks={"core.*"}'})
     check.fails("stages.1.masks: this pruning method cannot work on some of its masks only", runs.start, path,
