@@ -53,6 +53,7 @@ local function check(cfg)
   if cfg.draw ~= "step" and cfg.draw ~= "forward" and cfg.draw ~= "never" then
     blame(('prune.supermask: draw must be "step", "forward" or "never", got "%s"'):format(cfg.draw))
   end
+  schedule.check_rate(cfg.lr, "prune.supermask: lr")
   if cfg.weight and not (cfg.weight >= 0) then -- luacheck: ignore 581 (NaN)
     blame(("prune.supermask: weight must be >= 0, got %g"):format(cfg.weight))
   end

@@ -42,8 +42,8 @@ end
 --- Measure a model, masks multiplied in; packed sizes come from packing.
 -- @tparam nn.Module model
 -- @treturn table a row per parameter and buffer {name, shape, size, nonzeros, maskable, idle, buffer, and the bytes in
--- each form, nil for one that cannot hold the values; estimated: whether the packed ones are of a part}, and total = the
--- sums, with sparsity = the share of zeros over weights that pruning touches
+-- each form, nil for one that cannot hold the values; estimated: whether the packed ones are of a part}, and total =
+-- the sums, with sparsity = the share of zeros over weights that pruning touches
 function sizes.of(model)
   local rows, total = {}, {name = "total", shape = {}, size = 0, nonzeros = 0, maskable_size = 0, maskable_nonzeros = 0}
   for _, form in ipairs(sizes.FORMS) do total[form] = 0 end
