@@ -1,6 +1,7 @@
 --- y = (x - mean) / sqrt(variance + eps) * gain + offset for each channel, the last dimension.
 -- Ioffe and Szegedy 2015, "Batch normalization: accelerating deep network training by reducing internal covariate
--- shift". Parameters and buffers have the names of PyTorch: weight, bias, running_mean, running_var.
+-- shift". Where gain and offset need no gradient (a stage freezes them), the running statistics are used in training,
+-- too, and stay as they are. Parameters and buffers have the names of PyTorch: weight, bias, running_mean, running_var.
 -- @module nn.batch_norm
 local lac = require "lac"
 local class = require "core.class"
@@ -31,12 +32,18 @@ function BatchNorm:init(cfg)
   self.variance = self:add_buffer("running_var", {cfg.size}, init.ones())
 end
 
+-- Whether a batch's own statistics are used: not where training leaves gain and offset as they are.
+function BatchNorm:learns()
+  if not self.training or self.cfg.frozen then return false end
+  return self.bias.value:requires_grad() or self.weight ~= nil and self.weight.value:requires_grad()
+end
+
 --- @tparam tensor x [..., size]; the running statistics move where a batch's own are used
 function BatchNorm:forward(x)
   return lac.batch_norm(x, {
     gain = self.weight and self.weight:tensor(), offset = self.bias:tensor(), mean = self.mean:tensor(),
     variance = self.variance:tensor(), eps = self.cfg.eps, momentum = self.cfg.momentum,
-    training = self.training and not self.cfg.frozen, activation = self.cfg.activation})
+    training = self:learns(), activation = self.cfg.activation})
 end
 
 function BatchNorm:__tostring()

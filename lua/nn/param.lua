@@ -18,7 +18,13 @@ function Param:init(shape, init, options)
   self.fill = init
   self.maskable = options and options.maskable or false
   self.buffer = options and options.buffer or false
+  self.idle = false -- whether it stays as it is in this model and plays no part in training
   self.fan = options and options.fan or self:numel() // math.max(1, shape[1])
+end
+
+--- Whether pruning touches it in this model.
+function Param:prunable()
+  return self.maskable and not self.idle
 end
 
 --- Number of elements.

@@ -119,6 +119,16 @@ function schedule.cubic(cfg)
   end
 end
 
+--- Check a learning rate as far as it can be told before training: a plain number.
+-- @param value a number, a schedule, or nil
+-- @tparam string name for messages
+-- @raise for a number that is no rate
+function schedule.check_rate(value, name)
+  if type(value) == "number" and not (value >= 0 and value < math.huge) then
+    blame(("%s must be a finite number >= 0, got %g"):format(name, value))
+  end
+end
+
 --- The value of a schedule at one update.
 -- @tparam number|function value
 -- @tparam table at step (1 for the first update), steps (of the run), epoch (from 0)

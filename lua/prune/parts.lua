@@ -9,13 +9,14 @@ local select = require "core.select"
 -- @treturn table active list of {name, param, size, shape} in canonical order
 -- @treturn table frozen likewise
 -- @treturn integer size of all of them together
+-- @treturn table names that patterns may mean: those, and weights of a frozen encoder, where they have no effect
 -- @raise for a pattern that matches nothing, or when nothing is left to prune
 return function(model, freeze, name)
   local list, names, size = {}, {}, 0
   for _, p in ipairs(model:parameters()) do
-    if p.param.maskable then
+    if p.param.maskable then names[#names + 1] = p.name end
+    if p.param:prunable() then
       list[#list + 1] = {name = p.name, param = p.param, size = p.param:numel(), shape = p.param.shape}
-      names[#names + 1] = p.name
       size = size + p.param:numel()
     end
   end
@@ -25,5 +26,5 @@ return function(model, freeze, name)
   local active, frozen = {}, {}
   for _, part in ipairs(list) do table.insert(picked[part.name] and frozen or active, part) end
   if #active == 0 then blame(name .. ".freeze: everything is frozen; nothing would be pruned") end
-  return active, frozen, size
+  return active, frozen, size, names
 end

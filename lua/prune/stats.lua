@@ -1,4 +1,4 @@
---- How sparse a model is: per parameter that pruning may touch, and in total.
+--- How sparse a model is: per parameter that pruning touches (not those of a frozen encoder), and in total.
 --
 -- A masked parameter counts what its mask keeps (trained masks rounded), another one its values that are not 0.
 -- Reading the counts waits for the device.
@@ -34,7 +34,7 @@ function stats.of(model, count)
   count = count or stats.kept
   local out = {size = 0, kept = 0}
   for _, p in ipairs(model:parameters()) do
-    if p.param.maskable then
+    if p.param:prunable() then
       local size, kept = p.param:numel(), count(p.param)
       out[#out + 1] = {name = p.name, size = size, kept = kept, sparsity = size > 0 and 1 - kept / size or 0,
                        masked = p.param.mask ~= nil}

@@ -46,6 +46,7 @@ function Str:init(cfg)
   self.cfg = config.merge(str.defaults, cfg, "prune.str")
   cfg = self.cfg
   if not cfg.target then blame("prune.str: target must be given, the share of zeros") end
+  schedule.check_rate(cfg.lr, "prune.str: lr")
   self.timing = Timing({target = cfg.target, first = cfg.first, last = cfg.last, every = cfg.every, least = cfg.least,
                         initial = 0, power = cfg.power}, "prune.str")
 end

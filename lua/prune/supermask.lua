@@ -53,6 +53,7 @@ local function check(cfg)
   if cfg.draw ~= "step" and cfg.draw ~= "forward" and cfg.draw ~= "never" then
     blame(('prune.supermask: draw must be "step", "forward" or "never", got "%s"'):format(cfg.draw))
   end
+  schedule.check_rate(cfg.lr, "prune.supermask: lr")
   if cfg.weight and not (cfg.weight >= 0) then -- luacheck: ignore 581 (NaN)
     blame(("prune.supermask: weight must be >= 0, got %g"):format(cfg.weight))
   end
@@ -66,11 +67,7 @@ function Supermask:init(cfg)
 end
 
 -- Names of the masks that are rounded.
-local function rounded_names(cfg, active, frozen)
-  local names = {}
-  for _, list in ipairs {active, frozen} do
-    for _, part in ipairs(list) do names[#names + 1] = part.name end
-  end
+local function rounded_names(cfg, names)
   local good, picked = pcall(select.pick, names, cfg.rounded)
   if not good then blame("prune.supermask.rounded: " .. picked) end
   return picked
@@ -88,9 +85,10 @@ end
 -- @tparam nn.Module model
 function Supermask:attach(model)
   local cfg = self.cfg
-  self.active, self.frozen, self.whole = parts(model, cfg.freeze, "prune.supermask")
+  local names
+  self.active, self.frozen, self.whole, names = parts(model, cfg.freeze, "prune.supermask")
   self.size = 0
-  local trained, rounded = {}, rounded_names(cfg, self.active, self.frozen)
+  local trained, rounded = {}, rounded_names(cfg, names)
   for _, part in ipairs(self.frozen) do add_mask(part, cfg, rounded) end
   for i, part in ipairs(self.active) do
     trained[i] = add_mask(part, cfg, rounded):requires_grad(true)
@@ -101,8 +99,17 @@ function Supermask:attach(model)
                                       clip_value = cfg.clip_value})
 end
 
+--- Whether any of these masks trains, so that `focus` has something to do.
+-- @tparam table picked names of parameters -> true
+function Supermask:can_move(picked)
+  for _, part in ipairs(self.active) do
+    if picked[part.name] then return true end
+  end
+  return false
+end
+
 --- Train some of the masks only, from now on: the others count in no loss and stay as they are.
--- @tparam table picked names of parameters -> true; frozen ones have no effect
+-- @tparam table picked names of parameters -> true, one that can move at least; frozen ones have no effect
 -- @tparam[opt] table own weight and lr, in place of the method's
 function Supermask:focus(picked, own)
   self.own = own or {}

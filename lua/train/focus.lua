@@ -27,7 +27,12 @@ local function masks_of(stage, model, pruner)
     if #stage.cfg.masks == 0 then
       error(('stages.%d.masks: an empty list; masks = "frozen" lets none train'):format(stage.number), 0)
     end
-    return pick(names, stage.cfg.masks, ("stages.%d.masks"):format(stage.number))
+    picked = pick(names, stage.cfg.masks, ("stages.%d.masks"):format(stage.number))
+    if not pruner:can_move(picked) then
+      error(("stages.%d.masks: pruning leaves all of these as they are (prune.freeze, or a frozen encoder); "
+        .. 'masks = "frozen" lets none train'):format(stage.number), 0)
+    end
+    return picked
   end
   for _, name in ipairs(stage.cfg.masks == "trained" and names or {}) do picked[name] = true end
   return picked
@@ -39,7 +44,7 @@ end
 -- @tparam ?table pruner
 -- @treturn table names of frozen weights (name -> true)
 -- @treturn table names of those whose masks train
--- @raise for a pattern that matches nothing, and when no weight is left to train
+-- @raise for a pattern that matches nothing, and when no weight or mask is left to train
 function focus.check(stage, model, pruner)
   local names = {}
   for i, p in ipairs(model:parameters()) do names[i] = p.name end

@@ -32,7 +32,7 @@ local function count(model)
   local sizes = {parameters = 0, maskable = 0}
   for _, p in ipairs(model:parameters()) do
     sizes.parameters = sizes.parameters + p.param:numel()
-    if p.param.maskable then sizes.maskable = sizes.maskable + p.param:numel() end
+    if p.param:prunable() then sizes.maskable = sizes.maskable + p.param:numel() end
   end
   return sizes
 end

@@ -8,6 +8,7 @@
 -- @module train.recipe
 local disk = require "core.disk"
 local config = require "core.config"
+local schedule = require "optim.schedule"
 local sorted_keys = require "core.keys"
 local suggest = require "core.suggest"
 local sizes = require "core.every"
@@ -247,6 +248,7 @@ local function check_stage(stage, i)
   if type(stage.sampling) == "number" and not (stage.sampling >= 0 and stage.sampling <= 1) then
     error(("stages.%d.sampling must be in [0, 1], got %g"):format(i, stage.sampling), 0)
   end
+  schedule.check_rate(stage.lr, ("stages.%d.lr"):format(i))
   return stage
 end
 
@@ -329,7 +331,12 @@ local function check_stages_prune(cfg, find)
           method.staged and "; it can " .. table.concat(sorted_keys(method.staged), ", ") or ""), 0)
       end
     end
-    if #names > 0 then method.new(recipe.own(with(stage.prune, cfg.prune))) end -- its own checks
+    if #names > 0 then
+      local good, message = pcall(method.new, recipe.own(with(stage.prune, cfg.prune))) -- its own checks
+      if not good then
+        error(("stages.%d.prune: %s"):format(i, (tostring(message):gsub("^[^:]+%.lua:%d+: ", ""))), 0)
+      end
+    end
   end
 end
 
@@ -352,6 +359,10 @@ local function check(value, find)
     if cfg.optim.lr == nil and stage.lr == nil then
       error("optim.lr is missing: a number, a schedule or a function of progress", 0)
     end
+  end
+  schedule.check_rate(cfg.optim.lr, "optim.lr")
+  for i, group in ipairs(cfg.optim.groups or {}) do
+    schedule.check_rate(type(group) == "table" and group.lr, ("optim.groups.%d.lr"):format(i))
   end
   if cfg.prune then
     cfg.prune = check_prune(cfg, find)

@@ -28,7 +28,7 @@ local function measure(name, param)
   local x = param:pruned()
   local size, nonzeros = x:numel(), stats.nonzeros(param)
   local row = {name = name, shape = x:shape(), size = size, nonzeros = nonzeros, maskable = param.maskable,
-               buffer = param.buffer, dense32 = 4 * size, dense16 = 2 * size,
+               idle = param.idle, buffer = param.buffer, dense32 = 4 * size, dense16 = 2 * size,
                coo = param.maskable and 20 * nonzeros or 4 * size}
   local part, times = sample(x, size, nonzeros)
   row.estimated = times > 1
@@ -41,9 +41,9 @@ end
 
 --- Measure a model, masks multiplied in; packed sizes come from packing.
 -- @tparam nn.Module model
--- @treturn table a row per parameter and buffer {name, shape, size, nonzeros, maskable, buffer, and the bytes in each
--- form, nil for one that cannot hold the values; estimated: whether the packed ones are of a part}, and total = the
--- sums, with sparsity = the share of zeros over maskable weights
+-- @treturn table a row per parameter and buffer {name, shape, size, nonzeros, maskable, idle, buffer, and the bytes in
+-- each form, nil for one that cannot hold the values; estimated: whether the packed ones are of a part}, and total =
+-- the sums, with sparsity = the share of zeros over weights that pruning touches
 function sizes.of(model)
   local rows, total = {}, {name = "total", shape = {}, size = 0, nonzeros = 0, maskable_size = 0, maskable_nonzeros = 0}
   for _, form in ipairs(sizes.FORMS) do total[form] = 0 end
@@ -52,7 +52,7 @@ function sizes.of(model)
     rows[i] = row
     total.size, total.nonzeros = total.size + row.size, total.nonzeros + row.nonzeros
     total.estimated = total.estimated or row.estimated
-    if row.maskable then
+    if row.maskable and not row.idle then
       total.maskable_size = total.maskable_size + row.size
       total.maskable_nonzeros = total.maskable_nonzeros + row.nonzeros
     end

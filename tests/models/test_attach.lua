@@ -6,6 +6,9 @@ local UpDown = require "models.updown"
 local attach = require "models.encoders.attach"
 local checkpoint = require "train.checkpoint"
 local files = require "files"
+local sizes = require "train.sizes"
+local stats = require "prune.stats"
+local supermask = require "prune.supermask"
 
 local T = {}
 
@@ -82,6 +85,51 @@ end
 function T.gradients_reach_the_encoder_unless_it_is_frozen()
   check.equal({gradients()}, {12, true})
   check.equal({gradients {frozen = true}}, {0, false})
+end
+
+-- What a training step leaves of the statistics of an encoder whose parameters named so are frozen.
+local function statistics(pattern)
+  local model, values = updown {norm = "training"}, {}
+  for _, p in ipairs(model:parameters()) do
+    if p.name:find(pattern) then p.param.value:requires_grad(false) end
+  end
+  model:train(lac.rng(3))
+  do
+    local tape <close> = lac.tape() -- luacheck: ignore 211
+    model(batch_of(lac.rng(2):uniform {2, 32, 32, 3}))
+    for _, p in ipairs(model:tensors()) do
+      if p.name:find "%.running_" then
+        local start = p.name:find "_var$" and 1 or 0
+        for _, x in ipairs(p.param.value:totable()) do values[#values + 1] = x == start end
+      end
+    end
+  end
+  model:close()
+  return values
+end
+
+function T.statistics_of_frozen_weights_stay()
+  local still, moving = statistics "^encoder%.", statistics "^logit%."
+  check.yes(#still > 0)
+  for i = 1, #still do check.equal({still[i], moving[i]}, {true, false}) end
+end
+
+function T.pruning_leaves_a_frozen_encoder_out()
+  local model = updown {frozen = true}
+  local method = supermask.new {target = 0.5, freeze = {"encoder.*"}, rounded = {"encoder.*"}}
+  method:attach(model)
+  local whole = 0
+  for _, p in ipairs(model:parameters()) do
+    local own = p.name:find "^encoder%." ~= nil
+    check.equal(p.param.mask ~= nil, p.param.maskable and not own, p.name)
+    if p.param.mask then whole = whole + p.param:numel() end
+  end
+  local found = stats.of(model)
+  check.equal({method.whole, method.size, found.size}, {whole, whole, whole})
+  for _, layer in ipairs(found) do check.yes(not layer.name:find "^encoder%.", layer.name) end
+  check.equal(sizes.of(model).total.maskable_size, whole)
+  method:close()
+  model:close()
 end
 
 function T.parameters_of_both_can_be_masked_and_are_saved()

@@ -166,9 +166,20 @@ function T.what_a_stage_says_wrongly_is_told_before_training()
     refused("stages.1.masks: an empty list", "stages.1.masks={}")
     refused("stages.1.prune: a stage cannot choose target of this method; it can lr, weight",
       "stages.1.prune.target=0.3")
-    refused("weight must be >= 0, got %-1", "stages.1.prune.weight=-1")
+    refused("stages.1.prune: .*weight must be >= 0, got %-1", "stages.1.prune.weight=-1")
+    refused("stages.1.prune: .*lr must be a finite number >= 0, got %-1", "stages.1.prune.lr=-1")
+    refused("stages.1.lr must be a finite number >= 0, got %-1", "stages.1.lr=-1")
+    refused("optim.lr must be a finite number >= 0, got %-1", "optim.lr=-1")
+    refused("optim.groups.1.lr must be a finite number >= 0, got inf", 'optim.groups={{match="core.*", lr=1/0}}')
+    refused("prune.supermask: lr must be a finite number >= 0, got %-1", "prune.lr=-1")
+    refused("prune.str: lr must be a finite number >= 0, got %-1", "prune={method='str', target=0.5, lr=-1}")
     check.fails("stages.1.prune: the recipe prunes nothing", runs.start, toy.recipe(folder), folder .. "/run",
       {"stages.1.prune.lr=3"})
+    check.fails("stages.1.masks: pruning leaves all of these as they are", runs.start, path, folder .. "/run",
+      {'stages.1.masks={"core.*"}', 'prune.freeze={"core.*"}'})
+    local status, text = check.run(("plan --measure 0 %s 'stages.1.masks={\"core.*\"}' 'prune.freeze={\"core.*\"}'")
+      :format(path))
+    check.yes(status ~= 0 and text:find "stages.1.masks: pruning leaves all of these as they are", text)
     check.fails("stages.1.masks: nothing is pruned", runs.start, toy.recipe(folder), folder .. "/run",
       {'stages.1.masks={"core.*"}'})
     check.fails("stages.1.masks: this pruning method cannot work on some of its masks only", runs.start, path,

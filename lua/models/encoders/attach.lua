@@ -33,13 +33,15 @@ local function seen_by(encoder, batch, needs_boxes)
 end
 
 --- Put an encoder in front of a model: it becomes its part "encoder" and the field of that name, and batches may have
--- `pictures` [images, size, size, 3] in place of att and fc, which work as before.
+-- `pictures` [images, size, size, 3] in place of att and fc, which work as before. The parameters of a frozen encoder
+-- are idle: pruning leaves them out.
 -- @tparam nn.Module model of the encoder's features and fc_features
 -- @tparam nn.Module encoder see models.encoders.base
 -- @treturn nn.Module the model
 local function attach(model, encoder)
   if model.encoder then error("attach: this model has an encoder already", 2) end
   model.encoder = model:add("encoder", encoder)
+  for _, p in ipairs(encoder:parameters()) do p.param.idle = encoder.cfg.frozen end
   local encode, uses = model.encode, model.uses
   function model.encode(self, batch)
     if batch.pictures then batch = seen_by(encoder, batch, self.needs_boxes) end
