@@ -405,8 +405,10 @@ end
 -- @treturn ?table the result, nil when stopped
 function Run:go()
   self.host.progress:start(self.loop.step, self.loop.total)
-  if self.dataset:left_out() > 0 then
-    self.host.progress:note(("%d images are left out: their pictures are not there"):format(self.dataset:left_out()))
+  local absent = self.dataset:left_out() -- none was read yet
+  if absent == 1 then self.host.progress:note("1 image is left out: its picture is not there") end
+  if absent > 1 then
+    self.host.progress:note(("%d images are left out: their pictures are not there"):format(absent))
   end
   if not self.folder:has "last.h5" then self:save() end
   local done = self.loop:run()

@@ -71,11 +71,31 @@ function T.a_missing_picture_stops_the_run_before_it_begins_or_is_left_out()
     files.write(place .. "/8.png", "")
     local status, text = check.run(("run --out %s/skips %s data.missing=skip data.batch=11"):format(folder, path))
     check.yes(status == 0, text)
-    check.yes(text:find("1 images are left out: their pictures are not there", 1, true), text)
+    check.yes(text:find("1 image is left out: its picture is not there", 1, true), text)
     check.equal(select(2, text:gsub("left out: [^\n]*3.png: is neither a JPEG", "")), 1)
     check.yes(text:find("left out: [^\n]*8.png: is empty"), text)
     check.equal(#lac.json.decode(files.read(folder .. "/skips/test_beam_1/caption_"
       .. ("%08d"):format(lac.json.decode(files.read(folder .. "/skips/result.json")).step) .. ".json")), 1)
+  end)
+end
+
+function T.images_left_out_of_an_evaluation_are_named_and_not_counted()
+  with_recipe(nil, function(folder, path, place, data)
+    runs.start(path, folder .. "/run", {"stages.1.epochs=1"})
+    files.write(place .. "/2.png", "hello")
+    os.remove(place .. "/5.png")
+    local command = ("eval %s/run/last.h5 --data %s --split train --samples 12 --majority --skip-missing"):format(
+      folder, data)
+    local status, text = check.run(command)
+    check.equal(status, 0)
+    check.yes(text:find("\ntrain, 10 images ", 1, true), text) -- of 12
+    check.equal(select(2, text:gsub("lacuna: left out: [^\n]*2.png: is neither", "")), 1)
+    check.yes(not text:find("image 102\n", 1, true) and not text:find("image 105\n", 1, true), text)
+    check.yes(text:find("image 103\n +reference +a red tree\n"), text)
+    for i = 1, 16 do files.write(("%s/%d.png"):format(place, i), "hello") end
+    status, text = check.run(command)
+    check.equal(status, 1)
+    check.yes(text:find("pictures.h5: no picture of the split train can be read", 1, true), text)
   end)
 end
 
