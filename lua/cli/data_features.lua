@@ -46,6 +46,7 @@ local function keep_data(path, encoder, args)
   function dataset.note(_, text) io.stderr:write("lacuna: ", text, "\n") end
   dataset:use_pictures(encoder.pictures)
   local source = cached.source(dataset, {width = encoder.features, encode = encoder, batch = args.batch,
+    encoder = encoder:fingerprint(),
     boxes = args.boxes and features.grid(table.unpack(encoder.positions)) or nil})
   local shown <close> = bar(#source.images)
   local done = build.write(args.output, source, {dtype = args.dtype,

@@ -89,6 +89,11 @@ function Dataset:left_out()
   return self.looks.left_out or 0
 end
 
+--- @treturn string the numbers of the images whose pictures were not there from the start: batches depend on these too
+function Dataset:absent()
+  return table.concat(self.looks.missing_images or {}, " ")
+end
+
 -- What is in it --------------------------------------------------------------------------------------
 
 local function members(self, split)
