@@ -83,8 +83,8 @@ end
 --- Told of every picture that is left out while training or evaluating; to be replaced.
 function Dataset.note(_, _) end
 
---- @treturn integer images left out so far by data.missing = "skip": those whose pictures are not there, from the start,
--- and those whose pictures turned out to be unreadable
+--- @treturn integer images left out so far by data.missing = "skip": from the start those whose pictures are not there,
+-- and then those whose pictures turned out to be unreadable
 function Dataset:left_out()
   return self.looks.left_out or 0
 end
