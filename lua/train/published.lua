@@ -291,6 +291,12 @@ function published.read(path, options)
   for _, key in ipairs {"input", "size"} do
     if options[key] then fail(path, "this is no encoder of pictures, for which --%s is meant", key) end
   end
+  for _, name in ipairs(sorted_keys(tensors)) do
+    if name:find "^encoder%.[^.]+%." then -- our export; no published model has such names
+      fail(path, "%s is of an encoder in front of a captioning model, whose settings (pictures' size and input) are "
+        .. "not in such a file; keep the model file (.h5) that it was exported from", name)
+    end
+  end
   local config = read_config(source, options.config)
   local left
   tensors, left = rename_variables(tensors, config, path)

@@ -72,6 +72,11 @@ function T.kept_features_of_another_encoder_are_refused()
     check.equal(check.run(("eval %s/run/last.h5 --data %s"):format(folder, kept)), 0)
     check.equal(check.run(("export %s/run/last.h5 -o %s/packed.h5"):format(folder, folder)), 0)
     check.equal(check.run(("eval %s/packed.h5 --data %s"):format(folder, kept)), 0)
+    check.equal(check.run(("export %s/run/last.h5 -o %s/w.safetensors"):format(folder, folder)), 0)
+    status, text = check.run(("import %s/w.safetensors -o %s/again.h5"):format(folder, folder))
+    check.equal(status, 1)
+    check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"),
+      text)
   end)
 end
 
