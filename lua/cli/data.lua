@@ -5,6 +5,7 @@ local build = require "data.build"
 local captions = require "data.captions"
 local data_features = require "cli.data_features"
 local karpathy = require "data.karpathy"
+local plural = require "core.plural"
 local shapes = require "data.shapes"
 local tokenizer = require "data.tokenizer"
 local options = require "cli.options"
@@ -113,7 +114,9 @@ function BUILD.run(args)
   print(("%s: %d images, %d captions, %s, %s"):format(args.output, done.images, done.captions, done.vocab:describe(),
     source.pictures and "pictures in " .. source.pictures
       or ("%d regions of %d features"):format(done.regions, source.width)))
-  if (source.left_out or 0) > 0 then print(("left out: %d images without a picture"):format(source.left_out)) end
+  if (source.left_out or 0) > 0 then
+    print(("left out: %s without a picture"):format(plural(source.left_out, "image")))
+  end
 end
 
 -- lacuna data info ------------------------------------------------------------------------------------
@@ -135,7 +138,7 @@ local function look_rows(dataset)
   if dataset.has_pictures then
     local left = dataset:left_out()
     return {{"pictures", ("in %s%s"):format(dataset.looks.place,
-      left > 0 and ("; %d more images have none there"):format(left) or "")}}
+      left > 0 and ("; %d more image%s none there"):format(left, left == 1 and " has" or "s have") or "")}}
   end
   local regions = dataset:regions()
   return {

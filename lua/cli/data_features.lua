@@ -10,6 +10,7 @@ local features = require "data.features"
 local make_room = require "cli.make_room"
 local native = require "cli.native"
 local options = require "cli.options"
+local plural = require "core.plural"
 
 local part = {
   summary = "keep what an encoder makes of pictures",
@@ -45,6 +46,7 @@ local function keep_data(path, encoder, args)
   function dataset.note(_, text) io.stderr:write("lacuna: ", text, "\n") end
   dataset:use_pictures(encoder.pictures)
   local source = cached.source(dataset, {width = encoder.features, encode = encoder, batch = args.batch,
+    encoder = encoder:fingerprint(),
     boxes = args.boxes and features.grid(table.unpack(encoder.positions)) or nil})
   local shown <close> = bar(#source.images)
   local done = build.write(args.output, source, {dtype = args.dtype,
@@ -52,7 +54,9 @@ local function keep_data(path, encoder, args)
   shown:finish()
   print(("%s: %d images, %d captions, %d positions of %d features"):format(args.output, done.images, done.captions,
     done.regions, encoder.features))
-  if dataset:left_out() > 0 then print(("left out: %d images without a picture"):format(dataset:left_out())) end
+  if dataset:left_out() > 0 then
+    print(("left out: %s without a picture that can be read"):format(plural(dataset:left_out(), "image")))
+  end
 end
 
 local ENDINGS = {jpg = true, jpeg = true, png = true}
@@ -113,9 +117,19 @@ local function keep_pictures(args, encoder)
     encoder.features))
 end
 
+-- What is written takes the place of what is there, which must not be what it is made of.
+local function check_output(args)
+  for _, path in ipairs {args.encoder, table.unpack(args)} do
+    if native.same_file(path, args.output) then
+      error(("%s: this is what the features are made of; --output must be another file"):format(args.output), 0)
+    end
+  end
+end
+
 function part.run(args)
   if not args.encoder then options.wrong("data features needs --encoder FILE") end
   if not args.output then options.wrong("data features needs --output FILE, the file to write") end
+  check_output(args)
   local encoder = load_encoder(args.encoder)
   make_room(args.output)
   if args[1]:find("%.h5$") or args[1]:find("%.hdf5$") then

@@ -5,6 +5,7 @@ local checkpoint = require "train.checkpoint"
 local evaluate = require "train.evaluate"
 local native = require "cli.native"
 local options = require "cli.options"
+local plural = require "core.plural"
 local sight = require "train.sight"
 local standard = require "metrics.standard"
 local stats = require "prune.stats"
@@ -47,6 +48,7 @@ local function judge_model(path, dataset, judge, args)
   local start = native.clock()
   local rows = evaluate.captions(found.model, dataset, args.split, cfg)
   local seconds = native.clock() - start
+  if #rows == 0 then error(("%s: no picture of the split %s can be read"):format(dataset.path, args.split), 0) end
   dataset.vocab = words
   local sparsity = stats.of(found.model)
   found.model:close()
@@ -54,8 +56,11 @@ local function judge_model(path, dataset, judge, args)
           bytes = disk.size(path), images_per_second = #rows / seconds}
 end
 
-local function majority_column(dataset, judge, args)
-  local rows = evaluate.majority(dataset, args.split)
+-- Of the images that the models have captioned.
+local function majority_column(dataset, judge, captioned)
+  local ids = {}
+  for i, row in ipairs(captioned) do ids[i] = row.image_id end
+  local rows = evaluate.majority(dataset, ids)
   return {name = "majority caption", rows = rows, scores = judge(rows)}
 end
 
@@ -109,15 +114,17 @@ local function print_table(columns, title)
   for _, row in ipairs(ROWS) do line(row[1], row[2]) end
 end
 
--- A few images, evenly over the split: what was said beside what people said.
+-- A few of the images that were captioned, evenly over them: what was said beside what people said.
 local function print_samples(columns, dataset, args)
-  local references, width = dataset:references(args.split), #"reference"
-  local step = math.max(1, #references // args.samples)
+  local references, rows, width = {}, columns[1].rows, #"reference"
+  for _, image in ipairs(dataset:references(args.split)) do references[image.id] = image.captions[1] end
+  local step = math.max(1, #rows // args.samples)
   for _, column in ipairs(columns) do width = math.max(width, math.min(WIDEST, utf8.len(column.label) or 0)) end
-  for i = 1, math.min(args.samples, #references) do
+  for i = 1, math.min(args.samples, #rows) do
     local at = (i - 1) * step + 1
-    print(("\nimage %s"):format(references[at].id))
-    print(("  %s  %s"):format(fit("reference", width), references[at].captions[1]:gsub("%c", " ")))
+    local id = rows[at].image_id
+    print(("\nimage %s"):format(id))
+    print(("  %s  %s"):format(fit("reference", width), references[id]:gsub("%c", " ")))
     for _, column in ipairs(columns) do
       if column.bytes then print(("  %s  %s"):format(fit(column.label, width), column.rows[at].caption)) end
     end
@@ -140,14 +147,15 @@ function eval.run(args)
   if dataset:size(args.split) == 0 then
     error(("%s: there is no image in the split %s"):format(args.data, args.split), 0)
   end
+  function dataset.note(_, text) io.stderr:write("lacuna: ", text, "\n") end
   local judge, columns = evaluate.judge(dataset, args.split), {}
   for i, path in ipairs(args) do columns[i] = judge_model(path, dataset, judge, args) end
   if args.captions then lac.files.write(args.captions, lac.json.encode(columns[#args].rows) .. "\n") end
-  if args.majority then columns[#columns + 1] = majority_column(dataset, judge, args) end
+  if args.majority then columns[#columns + 1] = majority_column(dataset, judge, columns[1].rows) end
   if args.json then return print_json(columns, args) end
   local names = labels(args)
   for i, column in ipairs(columns) do column.label = names[i] or "majority" end
-  print_table(columns, ("%s, %d images"):format(args.split, dataset:size(args.split)))
+  print_table(columns, ("%s, %s"):format(args.split, plural(#columns[1].rows, "image")))
   if args.samples > 0 then print_samples(columns, dataset, args) end
 end
 

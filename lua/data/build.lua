@@ -5,6 +5,7 @@
 -- regions, 4] and `fc` [images, fc_width], which may be absent; `region_start` and `caption_start` [images + 1],
 -- `split` [images] (0 train, 1 val, 2 test), `token_start` [captions + 1] and `tokens`, ids with bos and eos, all
 -- int32; the texts `vocab` (as the tokenizer's text() writes it) and `images` (JSON: [{id, file, captions}, ...]).
+-- `encoder`, which may be absent, tells the encoder that made the features (train.sight).
 -- A file of pictures has in place of features, boxes, fc, region_start, width, fc_width and boxes the attribute
 -- `pictures`, the folder in which the images' files are.
 --
@@ -135,6 +136,7 @@ local function write_features(file, source, cfg)
   file:set_attr("", "width", source.width)
   file:set_attr("", "fc_width", has.fc_width or source.width)
   file:set_attr("", "boxes", has.boxes and 1 or 0)
+  if source.encoder then file:set_attr("", "encoder", source.encoder) end
   return kept, starts[#starts]
 end
 
@@ -152,7 +154,8 @@ end
 -- tokens = {their words, joined}}; width and read: image -> {att = tensor [n, width], boxes = tensor [n, 4] or nil, fc
 -- = tensor or nil}, called once for each, in order, or in place of read each: take -> nothing, calls take(image, the
 -- same), in order, and leaves the images out that it does not take; or, for a file of pictures, pictures: the folder
--- of their files. vocab, a tokenizer, and the images' ids, a list for each of tokens, may be given too
+-- of their files. vocab, a tokenizer, the images' ids, a list for each of tokens, and encoder, a text that tells what
+-- made the features, may be given too
 -- @tparam[opt] table cfg see defaults
 -- @treturn table {images =, captions =, regions = (0 for pictures), vocab = the tokenizer}
 function build.write(path, source, cfg)

@@ -7,7 +7,7 @@ local cached = {}
 --- Open a source for `data.build`.
 -- @tparam Dataset dataset of pictures, ready to be read (use_pictures)
 -- @tparam table cfg width; encode: pictures -> att [n, positions, width], fc [n, ...]; boxes: of the positions, a list
--- of lists, or nil; batch: pictures at once
+-- of lists, or nil; batch: pictures at once; encoder: a text that tells it from others
 -- @treturn table source, with the captions, ids and vocabulary of the data set
 function cached.source(dataset, cfg)
   local images, by_id = dataset:contents(), {}
@@ -25,7 +25,8 @@ function cached.source(dataset, cfg)
       end
     end
   end
-  return {name = dataset.name, width = cfg.width, vocab = dataset.vocab, images = images, each = each}
+  return {name = dataset.name, width = cfg.width, vocab = dataset.vocab, images = images, each = each,
+          encoder = cfg.encoder}
 end
 
 return cached

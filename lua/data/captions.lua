@@ -83,9 +83,15 @@ end
 --- Told of every picture that is left out while training or evaluating; to be replaced.
 function Dataset.note(_, _) end
 
---- @treturn integer images whose pictures are not there, left out by data.missing = "skip"
+--- @treturn integer images left out so far by data.missing = "skip": from the start those whose pictures are not there,
+-- and then those whose pictures turned out to be unreadable
 function Dataset:left_out()
   return self.looks.left_out or 0
+end
+
+--- @treturn string the numbers of the images whose pictures were not there from the start: batches depend on these too
+function Dataset:absent()
+  return table.concat(self.looks.missing_images or {}, " ")
 end
 
 -- What is in it --------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ end
 -- @treturn file to be closed
 -- @treturn table name, vocab, images (as in the file), members (of each split, numbers of images), tokens,
 -- caption_start, token_start and region_start (see data.build; the last is nil for pictures), has_boxes, has_pictures,
--- pictures: their folder or nil
+-- pictures: their folder or nil; encoder: what tells the encoder that made its features, nil where it is not known
 -- @raise the file and what is wrong with it
 function contents.open(path, verify)
   local file = open_file(path, verify)
@@ -114,6 +114,8 @@ function contents.open(path, verify)
   result.name, result.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
   result.has_pictures = is_of_pictures(file)
   result.pictures = result.has_pictures and file:attr("", "pictures") or nil
+  local encoder = file:attr("", "encoder")
+  result.encoder = type(encoder) == "string" and encoder or nil
   return file, result
 end
 

@@ -59,7 +59,8 @@ function Pictures:init(cfg)
   local missing, sentence = Pictures.missing(self.place, cfg.images)
   if sentence and not self.skips then error(sentence .. "; " .. HINT, 0) end
   for _, at in ipairs(missing) do self.gone[at] = true end
-  self.left_out = #missing
+  self.missing_images = missing -- numbers of those that have no file
+  self.left_out = #missing -- of either kind
 end
 
 --- How pictures are to be read from now on.
@@ -101,7 +102,7 @@ end
 function Pictures:skip(at, sentence)
   if not self.skips then error(sentence .. "; " .. HINT, 0) end
   if self.broken[at] then return end
-  self.broken[at] = true
+  self.broken[at], self.left_out = true, self.left_out + 1
   if self.note then self.note("left out: " .. sentence) end
 end
 

@@ -253,6 +253,17 @@ local function encoder_of(tensors, cfg, left, options, path)
   for _, key in ipairs {"input", "size"} do
     if options[key] then cfg[key] = options[key] end
   end
+  check_types(tensors, path)
+  for _, name in ipairs(sorted_keys(tensors)) do
+    local scope <close> = lac.scope() -- luacheck: ignore 211
+    local x = tensors[name]
+    if x:numel() > 0 and (x * 0):sum():item() ~= 0 then -- NaN
+      fail(path, "the tensor %s holds numbers that are not finite", name)
+    end
+    if name:find("running_var$") and -(x:scale(-1):max():item()) < 0 then
+      fail(path, "the tensor %s, of variances, holds numbers below 0", name)
+    end
+  end
   return {tensors = tensors, config = {kind = "encoder", model = cfg}, left = left}
 end
 
@@ -269,6 +280,9 @@ function published.read(path, options)
     local found, cfg = tflite.read(path)
     return encoder_of(found, cfg, {}, options, path)
   end
+  if path:find("%.tflite$") then
+    fail(path, "such a file is read with its description, %s", path:match("([^/]*)%.tflite$") .. ".json")
+  end
   local tensors, source = read_parts(path)
   if not published_variables.are(tensors, path) then
     local cfg, left = published_encoders.read(tensors, path)
@@ -276,6 +290,12 @@ function published.read(path, options)
   end
   for _, key in ipairs {"input", "size"} do
     if options[key] then fail(path, "this is no encoder of pictures, for which --%s is meant", key) end
+  end
+  for _, name in ipairs(sorted_keys(tensors)) do
+    if name:find "^encoder%.[^.]+%." then -- our export; no published model has such names
+      fail(path, "%s is of an encoder in front of a captioning model, whose settings (pictures' size and input) are "
+        .. "not in such a file; keep the model file (.h5) that it was exported from", name)
+    end
   end
   local config = read_config(source, options.config)
   local left

@@ -105,7 +105,7 @@ function published_encoders.read(tensors, path)
   local auxiliary = take_out(tensors, "^aux%d%.")
   if auxiliary > 0 then left[#left + 1] = ("the auxiliary classifiers (%d tensors)"):format(auxiliary) end
   local cfg = settings(network, tensors, path)
-  for key, value in pairs(slim and slim.settings or {}) do cfg[key] = value end
+  for key, value in pairs(slim and slim.settings or {}) do cfg[key] = value end -- these cut 224 from 256: 8/7 too
   return cfg, left
 end
 

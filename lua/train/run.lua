@@ -103,13 +103,13 @@ function Run.build(cfg)
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
-  sight(model, dataset, "recipe")
   if model.encoder and not dataset.has_pictures and not model.encoder.cfg.frozen then
     error(("model.encoder: %s holds features, so the encoder would learn nothing; give it frozen = true, or the run a "
       .. "data file of pictures"):format(dataset.path), 0)
   end
   model:initialise(lac.rng(cfg.seed):fork("init"))
   if model.encoder and cfg.model.encoder.weights then load_encoder(model.encoder, cfg.model.encoder.weights) end
+  sight(model, dataset, "recipe")
   local pruner
   if cfg.prune then
     pruner = require("prune." .. cfg.prune.method).new(recipe.own(cfg.prune))
@@ -188,7 +188,7 @@ function Run:save()
   self.events:sync()
   local tree = {
     loop = self.loop:state(), best = self.best, optimiser = self.optimiser:state(),
-    pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(),
+    pruner = self.pruner and self.pruner:state(), data = self.dataset:fingerprint(), absent = self.dataset:absent(),
     log = self.journal:size(), events = self.events:size(), collapsed = self.collapsed,
   }
   local contents = self:contents("masked")
@@ -213,6 +213,11 @@ function Run:restore()
   if tree.data ~= self.dataset:fingerprint() then
     error(("%s is not the data file that this run began with, so it cannot be resumed; a new run can use it"):format(
       self.dataset.path), 0)
+  end
+  if tree.absent and tree.absent ~= self.dataset:absent() then
+    error(("the pictures that are missing from %s are others than when this run began (%d now), and with them its "
+      .. "batches, so it cannot be resumed; put the folder back as it was, or begin a new run"):format(
+      self.dataset.looks.place or self.dataset.path, self.dataset:left_out()), 0)
   end
   self.optimiser:load(tree.optimiser)
   if self.pruner then self.pruner:load(tree.pruner) end
@@ -405,8 +410,10 @@ end
 -- @treturn ?table the result, nil when stopped
 function Run:go()
   self.host.progress:start(self.loop.step, self.loop.total)
-  if self.dataset:left_out() > 0 then
-    self.host.progress:note(("%d images are left out: their pictures are not there"):format(self.dataset:left_out()))
+  local absent = self.dataset:left_out() -- none was read yet
+  if absent == 1 then self.host.progress:note("1 image is left out: its picture is not there") end
+  if absent > 1 then
+    self.host.progress:note(("%d images are left out: their pictures are not there"):format(absent))
   end
   if not self.folder:has "last.h5" then self:save() end
   local done = self.loop:run()

@@ -5,17 +5,22 @@ local function fail(text, ...)
   error(text:format(...), 0)
 end
 
--- An encoder and features: they may be its own, kept by `lacuna data features`, as long as it stays as it is.
+-- An encoder and features: they may be its own, kept by `lacuna data features`, as long as it stays as it is. Features
+-- from elsewhere tell nothing of what made them.
 local function check_kept(model, dataset, path)
   local encoder = model.encoder
   if encoder.features ~= dataset.width or encoder.fc_features ~= dataset.fc_width then
     fail("%s: its encoder gives %d features per position and %d per image, but %s has %d and %d", path,
       encoder.features, encoder.fc_features, dataset.path, dataset.width, dataset.fc_width)
   end
+  if dataset.encoder and dataset.encoder ~= encoder:fingerprint() then
+    fail("%s: the features in %s were made by another encoder, or by this one with other weights or settings; "
+      .. "lacuna data features makes them with this one", path, dataset.path)
+  end
 end
 
 --- Check that they fit, and prepare the data set.
--- @tparam nn.Module model a captioning model, with or without an encoder
+-- @tparam nn.Module model a captioning model with values, with or without an encoder
 -- @tparam table dataset see data.captions
 -- @tparam string path of the model, for messages
 -- @raise why not

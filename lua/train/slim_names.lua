@@ -70,7 +70,7 @@ function slim_names.layers(network)
 end
 
 -- How these programs read pictures and pad.
-local SETTINGS = {eps = 1e-3, padding = "same", input = "symmetric", grid = "legacy", resize = 256}
+local SETTINGS = {eps = 1e-3, padding = "same", input = "symmetric", grid = "legacy"}
 
 local NORM = {["BatchNorm/gamma"] = "weight", ["BatchNorm/beta"] = "bias", ["BatchNorm/moving_mean"] = "running_mean",
               ["BatchNorm/moving_variance"] = "running_var"}

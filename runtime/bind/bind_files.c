@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 #include "io/file.h"
 #include "io/folder.h"
+#include "io/tfevents.h"
 
 static const char *const LOCK = "lac.files.lock", *const STAGE = "lac.files.stage";
 
@@ -49,9 +50,20 @@ static int l_close_lock(lua_State *L) {
   return 0;
 }
 
+/* lac.files.crc32c(bytes) -> integer */
+static int l_crc32c(lua_State *L) {
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 1, &length);
+  lua_pushinteger(L, lac_crc32c(bytes, length));
+  return 1;
+}
+
 void bind_open_files(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"write", l_write}, {"make_folder", l_make_folder}, {"lock", l_lock}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"write", l_write},
+                                       {"make_folder", l_make_folder},
+                                       {"lock", l_lock},
+                                       {"crc32c", l_crc32c},
+                                       {NULL, NULL}};
   static const luaL_Reg lock[] = {
       {"close", l_close_lock}, {"__gc", l_close_lock}, {"__close", l_close_lock}, {NULL, NULL}};
   static const luaL_Reg stage[] = {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,6 +95,14 @@ static int l_steps(lua_State *L) {
   return 0;
 }
 
+static int l_same_file(lua_State *L) {
+  struct stat a, b;
+  const char *first = luaL_checkstring(L, 1), *second = luaL_checkstring(L, 2);
+  const int there = stat(first, &a) == 0 && stat(second, &b) == 0;
+  lua_pushboolean(L, there && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+  return 1;
+}
+
 static int l_arm(lua_State *L) {
   lac_interrupt_arm(L);
   return 0;
@@ -112,12 +121,10 @@ static int l_interrupted(lua_State *L) {
 
 void lac_native_push(lua_State *L, const char *lua_dir) {
   static const luaL_Reg functions[] = {
-      {"list", l_list},       {"terminal", l_terminal},
-      {"columns", l_columns}, {"clock", l_clock},
-      {"memory", l_memory},   {"steps", l_steps},
-      {"arm", l_arm},         {"interrupted", l_interrupted},
-      {"watch", l_watch},     {"sleep", l_sleep},
-      {NULL, NULL},
+      {"list", l_list},   {"terminal", l_terminal},       {"columns", l_columns},
+      {"clock", l_clock}, {"memory", l_memory},           {"steps", l_steps},
+      {"arm", l_arm},     {"interrupted", l_interrupted}, {"watch", l_watch},
+      {"sleep", l_sleep}, {"same_file", l_same_file},     {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_pushstring(L, lua_dir);

@@ -10,6 +10,7 @@
  * Push the table that lua/cli gets as `require "cli.native"`:
  *   lua_dir, version          strings
  *   list(folder)              array of the names in it, or nil and a message
+ *   same_file(a, b)           true when both paths lead to one file that is there
  *   terminal(n)               true when file descriptor n (0, 1, 2) is a terminal
  *   columns(n)                of the terminal at file descriptor n; nil where there is none or it
  *                             does not say

@@ -71,7 +71,7 @@ function T.missing_pictures_are_named_or_left_out()
     check.yes(text:find("left out: 2 images without a picture", 1, true), text)
     os.remove(folder .. "/pictures/7.png")
     text = select(2, check.run("data info " .. folder .. "/set.h5"))
-    check.yes(text:find("pictures; 1 more images have none there", 1, true), text)
+    check.yes(text:find("pictures; 1 more image has none there", 1, true), text)
   end)
 end
 
@@ -100,6 +100,41 @@ function T.features_of_a_data_file_are_those_that_the_encoder_gives()
     end
     check.equal(kept:ids("val"), seen:ids("val"))
     encoder:close()
+  end)
+end
+
+function T.features_leave_out_pictures_that_are_missing_or_broken()
+  with_set(function(folder)
+    build(folder)
+    local encoder, path = save_encoder(folder)
+    encoder:close()
+    os.remove(folder .. "/pictures/3.png")
+    local command = ("data features --encoder %s %s/set.h5 -o %s/f.h5 --skip-missing"):format(path, folder, folder)
+    local status, text = check.run(command)
+    check.equal(status, 0)
+    check.yes(text:find("left out: 1 image without a picture that can be read\n", 1, true), text)
+    files.write(folder .. "/pictures/5.png", "hello")
+    status, text = check.run(command)
+    check.equal(status, 0)
+    check.yes(text:find("f.h5: 6 images", 1, true), text)
+    check.yes(text:find("left out: 2 images without a picture that can be read\n", 1, true), text)
+  end)
+end
+
+function T.features_do_not_take_the_place_of_what_they_are_made_of()
+  with_set(function(folder)
+    build(folder)
+    local encoder, path = save_encoder(folder)
+    encoder:close()
+    lac.files.make_folder(folder .. "/deep")
+    local before = files.read(folder .. "/set.h5")
+    for _, output in ipairs {"set.h5", "./set.h5", "deep/../set.h5", "encoder.h5"} do
+      local status, text = check.run(("data features --encoder %s %s/set.h5 -o %s/%s"):format(path, folder, folder,
+        output))
+      check.equal(status, 1)
+      check.yes(text:find("this is what the features are made of; --output must be another file", 1, true), text)
+    end
+    check.equal(files.read(folder .. "/set.h5"), before)
   end)
 end
 

@@ -104,9 +104,9 @@ function T.a_description_that_does_not_fit_its_file_is_refused()
   local cases = {
     {"the weights it describes should be in .*net%.tflite, which is not there",
      function(_, folder) os.remove(folder .. "/net.tflite") end},
-    {"is said to take the bytes 9000000 to 9000216, but .*net%.tflite has 525598",
+    {"is said to take 216 bytes from 9000000 on, but .*net%.tflite has 525598",
      function(found) found.tensors[31].file_offset = 9000000 end},
-    {"is said to take the bytes %-1", function(found) found.tensors[31].file_offset = -1 end},
+    {"is said to take 216 bytes from %-1 on", function(found) found.tensors[31].file_offset = -1 end},
     {"has 216 bytes, which do not fit its shape %[8, 3, 3, 4%]", function(found) found.tensors[31].shape[4] = 4 end},
     {"has no file_offset", function(found) found.tensors[31].file_offset = nil end},
     {"one scale and one zero point", function(found) found.tensors[31].scale = {1, 2} end},
@@ -114,6 +114,18 @@ function T.a_description_that_does_not_fit_its_file_is_refused()
     {"padding of the kind VALID", function(found) found.operators[1].padding = "VALID" end},
     {"it has 27 convolutions", function(found) table.remove(found.operators, 1) end},
     {"needs tensors and operators", function(found) found.tensors = nil end},
+    {"bytes from 9223372036854775807 on", function(found) found.tensors[31].file_offset = math.maxinteger end},
+    {'has the shape %[{"a": 1}%], which must be whole', function(found) found.tensors[31].shape = {{a = 1}} end},
+    {"has the shape %[%-8, 3, 3, 3%], which must be whole", function(found) found.tensors[31].shape[1] = -8 end},
+    {"has the scale 1e%+300 and", function(found) found.tensors[31].scale = {1e300} end},
+    {"has the stride 2, but mobilenet_v1 has 1 there", function(found) found.operators[2].stride = 2 end},
+    {"convolution 1 of 28 has the activation none, but", function(found) found.operators[1].activation = "none" end},
+    {"net.json: its pictures must have 32 to 4096 pixels, not 0", function(found)
+      for _, t in ipairs(found.tensors) do
+        if t.index == found.operators[1].inputs[1] then t.shape[2] = 0 end
+      end
+    end},
+    {"is of type not given; weights", function(found) found.tensors[31].type = lac.json.null end},
     {"features%.0%.0%.weight: expected shape", function(found)
       found.tensors[31].shape = {2, 3, 3, 12}
     end},
@@ -171,6 +183,13 @@ function T.mobilenets_come_from_safetensors_whatever_their_width()
   end)
 end
 
+function T.a_quantised_file_alone_points_to_its_description()
+  files.with_folder(function(folder)
+    refused(folder, files.write(folder .. "/net.tflite", "x"), "net%.tflite: such a file is read with its description, "
+      .. "net%.json")
+  end)
+end
+
 function T.what_does_not_fit_a_network_is_named()
   local model, tensors = made(MobilenetV2, {width = 0.25, size = 64})
   files.with_folder(function(folder)
@@ -188,6 +207,13 @@ function T.what_does_not_fit_a_network_is_named()
     refused(folder, path, "features%.3%.conv%.0%.0%.weight: expected shape %[48, 8, 1, 1%], got %[2, 2%]")
     write("features.4.conv.2.weight", x)
     refused(folder, path, "its channels are those of no MobileNet%-V2")
+    local nan <close> = tensors["features.3.conv.0.0.weight"]:scale(1)
+    nan:fill(0 / 0)
+    write("features.3.conv.0.0.weight", nan)
+    refused(folder, path, "the tensor features%.3%.conv%.0%.0%.weight holds numbers that are not finite")
+    local below <close> = tensors["features.0.1.running_var"]:scale(-1)
+    write("features.0.1.running_var", below)
+    refused(folder, path, "features%.0%.1%.running_var, of variances, holds numbers below 0")
     write("head.weight", x)
     refused(folder, path, "the tensor head%.weight has no place in this model")
     lac.safetensors.write(path, tensors)
@@ -248,7 +274,7 @@ function T.tensorflow_names_of_mobilenet_v1_are_ours_with_kernels_turned()
     local text = run(("import %s -o %s/e.h5 --size 64"):format(path, folder))
     check.yes(text:find "left out: 2 tensors that are none of the encoder's", text)
     local config = agrees(folder .. "/e.h5", model)
-    check.equal({config.gain, config.padding, config.grid}, {false, "same", "legacy"})
+    check.equal({config.gain, config.padding, config.grid, config.resize}, {false, "same", "legacy"})
     found["MobilenetV1/MobilenetV1/Conv2d_0/weights/RMSProp"] = nil
     run(("import %s -o %s/e.h5 --size 64"):format(write_hdf5(folder .. "/slim.h5", found), folder))
     agrees(folder .. "/e.h5", model)

@@ -54,6 +54,32 @@ function T.a_frozen_encoder_sees_the_same_in_kept_features()
   end)
 end
 
+-- Features that are kept tell what made them: another seed is another encoder, and so is one that resizes otherwise.
+function T.kept_features_of_another_encoder_are_refused()
+  with_recipe("", function(folder, path, _, data)
+    local function with(...) return {"model.encoder.frozen=true", "stages.1.epochs=1", ...} end
+    runs.start(path, folder .. "/run", with())
+    local kept, message = folder .. "/kept.h5", "were made by another encoder, or by this one with other weights"
+    check.equal(check.run(("data features --encoder %s/run/last.h5 %s -o %s"):format(folder, data, kept)), 0)
+    for _, other in ipairs {"seed=4", "model.encoder.resize=40", "model.encoder.input=unit"} do
+      check.fails("recipe: the features in .*kept.h5 " .. message, runs.start, path, folder .. "/no",
+        with(other, "data.path=" .. kept))
+    end
+    runs.start(path, folder .. "/other", with "seed=4")
+    local status, text = check.run(("eval %s/other/last.h5 --data %s"):format(folder, kept))
+    check.equal(status, 1)
+    check.yes(text:find("other/last.h5: the features in .*kept.h5 " .. message), text)
+    check.equal(check.run(("eval %s/run/last.h5 --data %s"):format(folder, kept)), 0)
+    check.equal(check.run(("export %s/run/last.h5 -o %s/packed.h5"):format(folder, folder)), 0)
+    check.equal(check.run(("eval %s/packed.h5 --data %s"):format(folder, kept)), 0)
+    check.equal(check.run(("export %s/run/last.h5 -o %s/w.safetensors"):format(folder, folder)), 0)
+    status, text = check.run(("import %s/w.safetensors -o %s/again.h5"):format(folder, folder))
+    check.equal(status, 1)
+    check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"),
+      text)
+  end)
+end
+
 function T.pictures_need_an_encoder()
   with_recipe(nil, function(folder, path)
     check.fails("recipe: this model looks at features, but .*pictures.h5 is a data file of pictures; a model with an "
@@ -71,11 +97,47 @@ function T.a_missing_picture_stops_the_run_before_it_begins_or_is_left_out()
     files.write(place .. "/8.png", "")
     local status, text = check.run(("run --out %s/skips %s data.missing=skip data.batch=11"):format(folder, path))
     check.yes(status == 0, text)
-    check.yes(text:find("1 images are left out: their pictures are not there", 1, true), text)
+    check.yes(text:find("1 image is left out: its picture is not there", 1, true), text)
     check.equal(select(2, text:gsub("left out: [^\n]*3.png: is neither a JPEG", "")), 1)
     check.yes(text:find("left out: [^\n]*8.png: is empty"), text)
     check.equal(#lac.json.decode(files.read(folder .. "/skips/test_beam_1/caption_"
       .. ("%08d"):format(lac.json.decode(files.read(folder .. "/skips/result.json")).step) .. ".json")), 1)
+  end)
+end
+
+function T.a_run_goes_on_only_with_the_pictures_that_it_began_with()
+  with_recipe(nil, function(folder, path, place)
+    local bytes = files.read(place .. "/5.png")
+    os.remove(place .. "/5.png")
+    runs.start(path, folder .. "/run", {"data.missing=skip"}, 4)
+    files.write(place .. "/5.png", bytes)
+    local status, text = check.run("resume " .. folder .. "/run")
+    check.equal(status, 1)
+    check.yes(text:find("pictures that are missing from .*/pictures are others than when this run began %(0 now%)"),
+      text)
+    os.remove(place .. "/5.png")
+    runs.resume(folder .. "/run")
+    check.yes(files.exists(folder .. "/run/result.json"))
+  end)
+end
+
+function T.images_left_out_of_an_evaluation_are_named_and_not_counted()
+  with_recipe(nil, function(folder, path, place, data)
+    runs.start(path, folder .. "/run", {"stages.1.epochs=1"})
+    files.write(place .. "/2.png", "hello")
+    os.remove(place .. "/5.png")
+    local command = ("eval %s/run/last.h5 --data %s --split train --samples 12 --majority --skip-missing"):format(
+      folder, data)
+    local status, text = check.run(command)
+    check.equal(status, 0)
+    check.yes(text:find("\ntrain, 10 images ", 1, true), text) -- of 12
+    check.equal(select(2, text:gsub("lacuna: left out: [^\n]*2.png: is neither", "")), 1)
+    check.yes(not text:find("image 102\n", 1, true) and not text:find("image 105\n", 1, true), text)
+    check.yes(text:find("image 103\n +reference +a red tree\n"), text)
+    for i = 1, 16 do files.write(("%s/%d.png"):format(place, i), "hello") end
+    status, text = check.run(command)
+    check.equal(status, 1)
+    check.yes(text:find("pictures.h5: no picture of the split train can be read", 1, true), text)
   end)
 end
 

@@ -169,6 +169,23 @@ function Encoder:logits(pictures)
   return self.classifier(mean(last))
 end
 
+--- What tells this encoder from those that make other features of the same pictures: a check of its values, with masks
+-- multiplied in, and of how it reads pictures. The classifier takes no part.
+-- @treturn string
+function Encoder:fingerprint()
+  local parts, pictures = {}, self.pictures
+  for _, p in ipairs(self:tensors()) do
+    local scope <close> = lac.scope() -- luacheck: ignore 211
+    local counts = not self.classifier or p.param ~= self.classifier.weight and p.param ~= self.classifier.bias
+    if counts then -- adding 0 makes a 0 of -0
+      parts[#parts + 1] = ("%s %08x"):format(p.name, lac.files.crc32c((p.param:pruned() + 0):tobytes()))
+    end
+  end
+  parts[#parts + 1] = ("%d %d %s %s"):format(pictures.size, pictures.resize, pictures.keep_aspect, pictures.grid)
+  parts[#parts + 1] = ("%s %s %.9g"):format(self.cfg.input, self.cfg.padding, self.cfg.eps)
+  return ("%s %08x"):format(self.label, lac.files.crc32c(table.concat(parts, "\n")))
+end
+
 --- How often each weight of a parameter is multiplied for one picture.
 -- @tparam string name of a parameter
 -- @treturn number 0 for what is added, and for the normalisation
