@@ -12,22 +12,14 @@ typedef struct map1_row {
 } map1_row;
 
 static const map1_row map1_rows[] = {
-    {"clone", lac_clone},
-    {"neg", lac_neg},
-    {"exp", lac_exp},
-    {"log", lac_log},
-    {"sqrt", lac_sqrt},
-    {"square", lac_square},
-    {"abs", lac_abs},
-    {"reciprocal", lac_reciprocal},
-    {"relu", lac_relu},
-    {"tanh", lac_tanh},
-    {"sigmoid", lac_sigmoid},
-    {"gelu", lac_gelu},
-    {"to_f32", lac_to_f32},
-    {"to_i32", lac_to_i32},
-    {"softmax", lac_softmax},
-    {"log_softmax", lac_log_softmax},
+    {"clone", lac_clone},     {"neg", lac_neg},
+    {"exp", lac_exp},         {"log", lac_log},
+    {"sqrt", lac_sqrt},       {"square", lac_square},
+    {"abs", lac_abs},         {"reciprocal", lac_reciprocal},
+    {"relu", lac_relu},       {"tanh", lac_tanh},
+    {"sigmoid", lac_sigmoid}, {"gelu", lac_gelu},
+    {"to_f32", lac_to_f32},   {"to_i32", lac_to_i32},
+    {"softmax", lac_softmax}, {"log_softmax", lac_log_softmax},
 };
 
 /* y = x:NAME() */
