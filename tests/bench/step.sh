@@ -1,8 +1,8 @@
 #!/bin/sh
 # Seconds and peak memory of a training step, ours and PyTorch's in turns: dense, and pruned by supermasks; for the
-# relation transformer also of greedy decoding.
+# relation transformer also of greedy decoding; or of GoogLeNet, forward, and forward and backward.
 #
-#   sh tests/bench/step.sh [TURNS [updown|ort]]
+#   sh tests/bench/step.sh [TURNS [updown|ort|encoder]]
 #
 # Needs a build in build/. Makes build/torch, a virtual environment with PyTorch from PyPI (some 5 GB: its Linux wheel
 # wants NVIDIA's libraries to be imported at all), and looks for PyTorch's best setting first: threads 1 or 2, as
@@ -17,14 +17,25 @@ python=build/torch/bin/python
 script=tests/bench/${model}_step.py
 [ -x build/bin/lacuna ] || { echo "step.sh: there is no build/bin/lacuna" >&2 && exit 1; }
 [ -f "$script" ] || { echo "step.sh: there is no $script" >&2 && exit 1; }
-if ! "$python" -c "import torch" 2>/dev/null; then
+modules="torch numpy"
+[ "$model" != encoder ] || modules="torch numpy torchvision"
+if ! "$python" -c "import $(echo "$modules" | tr ' ' ,)" 2>/dev/null; then
   python3 -m venv build/torch
-  build/torch/bin/pip install --quiet torch numpy
+  build/torch/bin/pip install --quiet $modules
 fi
 "$python" -c "import torch; print('PyTorch', torch.__version__, torch.backends.cpu.get_cpu_capability())"
 
 keep="MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=1099511627776"
 case "$model" in
+  encoder)
+    for what in "" --train; do
+      for layout in first last; do
+        echo "encoder $what, PyTorch's channels $layout"
+        build/bin/lacuna bench encoder $what --model googlenet --turns "$turns" --peer "$python" --peer-env "$keep" \
+          --peer-options "--threads 2 --layout $layout"
+      done
+    done
+    exit ;;
   updown) choices="--logits=step --logits=all" ;;
   ort) choices="--repeat=encoder --repeat=memory --attention=fused --repeat=memory,--attention=fused" ;;
 esac
