@@ -40,12 +40,11 @@ local function take_sizes(own, kind, sizes, from)
 end
 
 -- The settings of the encoder: those of the file whose weights it begins with, and the recipe's over them. What it
--- sees has the sizes that it gives, whatever the data hold.
+-- sees has the sizes that it gives, whatever the data hold. Returns the encoder of that file, to be closed, or nil.
 local function encoder_config(own, kind)
-  local given = own.encoder
+  local given, found = own.encoder, nil
   if given.weights then
-    local found = checkpoint.load(given.weights, "encoder")
-    found.model:close()
+    found = checkpoint.load(given.weights, "encoder")
     if found.config.model.name ~= given.name then
       error(("model.encoder: %s holds the encoder %s, not %s"):format(given.weights, found.config.model.name,
         given.name), 0)
@@ -56,22 +55,23 @@ local function encoder_config(own, kind)
   end
   given.weights = nil
   take_sizes(own, kind, checkpoint.encoder(given, "recipe"), "the encoder " .. given.name)
+  return found and found.model
 end
 
--- The values that the encoder begins with.
-local function load_encoder(encoder, path)
-  local found, values = checkpoint.load(path, "encoder"), {}
-  local classifier = found.model.classifier and found.model.classifier:path() .. "."
-  for _, p in ipairs(found.model:tensors()) do
+-- Let the encoder begin with the values of the one that the file at path holds, which is closed.
+local function load_encoder(encoder, start, path)
+  local values = {}
+  local classifier = start.classifier and start.classifier:path() .. "."
+  for _, p in ipairs(start:tensors()) do
     local kept = not classifier or p.name:sub(1, #classifier) ~= classifier
     if kept then values[p.name] = p.param:pruned():clone() end
   end
   local good, message = pcall(encoder.load, encoder, values)
-  found.model:close()
+  start:close()
   if not good then error(("%s: %s"):format(path, (tostring(message):gsub("^%S-:%d+: ", ""))), 0) end
 end
 
--- The sizes that the data decide, where the recipe is silent.
+-- The sizes that the data decide, where the recipe is silent; and the encoder to begin with, see encoder_config.
 local function model_config(cfg, dataset)
   local own = config.copy(cfg.model)
   own.vocab = own.vocab or dataset.vocab:size()
@@ -84,15 +84,16 @@ local function model_config(cfg, dataset)
       own.name, dataset.path), 0)
   end
   if kind.check_recipe then kind.check_recipe(own) end
+  local start
   if own.encoder then
-    encoder_config(own, kind)
+    start = encoder_config(own, kind)
   else
     take_sizes(own, kind, {features = dataset.width, fc_features = dataset.fc_width}, dataset.path)
   end
   for _, key in ipairs(kind.unfilled or {}) do
     if own[key] == nil then own[key] = kind.defaults[key] end -- as the model would
   end
-  return own
+  return own, start
 end
 
 --- What a recipe needs to train: data, model with values, optimiser, pruning method.
@@ -101,14 +102,14 @@ end
 function Run.build(cfg)
   lac.device.info() -- a device that cannot be had is no fault of the data file
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
-  local own = model_config(cfg, dataset)
+  local own, start = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
   if model.encoder and not dataset.has_pictures and not model.encoder.cfg.frozen then
     error(("model.encoder: %s holds features, so the encoder would learn nothing; give it frozen = true, or the run a "
       .. "data file of pictures"):format(dataset.path), 0)
   end
   model:initialise(lac.rng(cfg.seed):fork("init"))
-  if model.encoder and cfg.model.encoder.weights then load_encoder(model.encoder, cfg.model.encoder.weights) end
+  if start then load_encoder(model.encoder, start, cfg.model.encoder.weights) end
   sight(model, dataset, "recipe")
   local pruner
   if cfg.prune then
