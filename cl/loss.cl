@@ -51,10 +51,10 @@ kernel void nll_fwd(global float *term, ulong term0, const global float *x, ulon
   term[term0 + i] = loss;
 }
 
-/* total[0] = sum w; y[0] = sum term / total[0]; one group */
+/* total[0] = given, or sum w where that is 0; y[0] = sum term / total[0]; one group */
 GROUP_KERNEL void average(global float *y, ulong y0, global float *total, ulong total0,
                           const global float *term, ulong term0, const global float *w, ulong w0,
-                          ulong rows) {
+                          ulong rows, float given) {
   local float room[REDUCE];
   float terms = 0.0f, weights = 0.0f;
   for (ulong i = get_local_id(0); i < rows; i += REDUCE) {
@@ -64,8 +64,9 @@ GROUP_KERNEL void average(global float *y, ulong y0, global float *total, ulong 
   terms = group_sum(terms, room);
   weights = group_sum(weights, room);
   if (get_local_id(0) == 0) {
-    total[total0] = weights;
-    y[y0] = terms / weights;
+    const float by = given > 0.0f ? given : weights;
+    total[total0] = by;
+    y[y0] = terms / by;
   }
 }
 

@@ -52,18 +52,21 @@ static int l_repeat_rows(lua_State *L) {
   return bind_result(L, lac_repeat_rows(y, x, k));
 }
 
-/* loss = lac.xent(x, targets, weights [, {smoothing = 0}]) */
+/* loss = lac.xent(x, targets, weights [, {smoothing = 0, total = (sum of weights)}]) */
 static int l_xent(lua_State *L) {
   lac_tensor *x = bind_check_tensor(L, 1), *targets = bind_check_tensor(L, 2);
   lac_tensor *weights = bind_check_tensor(L, 3);
-  lua_Number smoothing = 0;
+  lua_Number smoothing = 0, total = 0;
   if (!lua_isnoneornil(L, 4)) {
     luaL_checktype(L, 4, LUA_TTABLE);
     lua_getfield(L, 4, "smoothing");
     smoothing = luaL_optnumber(L, -1, 0);
+    const bool given = lua_getfield(L, 4, "total") != LUA_TNIL;
+    total = luaL_optnumber(L, -1, 0);
+    luaL_argcheck(L, !given || total != 0, 4, "xent: total must be a number > 0, got 0");
   }
   lac_tensor **loss = bind_push_tensor(L);
-  return bind_result(L, lac_xent(loss, x, targets, weights, (float)smoothing));
+  return bind_result(L, lac_xent(loss, x, targets, weights, (float)smoothing, (float)total));
 }
 
 /* loss = lac.nll(x, targets, weights) */

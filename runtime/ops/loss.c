@@ -1,6 +1,6 @@
 /*
  * Both losses are a term per row and one average over the rows. What backward needs beside the
- * inputs: the sum of the weights and, for scores, each row's log-sum-exp.
+ * inputs: what the sum was divided by and, for scores, each row's log-sum-exp.
  */
 #include "ops/loss.h"
 
@@ -20,12 +20,14 @@ typedef struct mix {
 typedef struct rows {
   lac_tensor *x, *targets, *weights;
   uint64_t count, vocab;
-  mix goal; // of xent
+  mix goal;    // of xent
+  float given; // what to divide by, 0 for the sum of the weights
 } rows;
 
-static rows read_rows(lac_tensor *x, lac_tensor *targets, lac_tensor *weights, mix goal) {
+static rows read_rows(lac_tensor *x, lac_tensor *targets, lac_tensor *weights, mix goal,
+                      float given) {
   const lac_shape *shape = lac_tensor_shape(x);
-  return (rows){x, targets, weights, shape->dim[0], shape->dim[1], goal};
+  return (rows){x, targets, weights, shape->dim[0], shape->dim[1], goal, given};
 }
 
 static lac_status launch_average(lac_tensor *y, lac_tensor *total, lac_tensor *term,
@@ -36,6 +38,7 @@ static lac_status launch_average(lac_tensor *y, lac_tensor *total, lac_tensor *t
   lac_arg_tensor(&run, term);
   lac_arg_tensor(&run, r->weights);
   lac_arg_u64(&run, r->count);
+  lac_arg_f32(&run, r->given);
   lac_launch_groups(&run, 1, LAC_REDUCE_GROUP);
   return lac_launch_run(&run);
 }
@@ -72,7 +75,7 @@ static lac_status launch_nll_terms(lac_tensor *term, lac_tensor *lse, const rows
 /* Of the node: in x; saved targets, weights, total, lse; attr of the goal. */
 static lac_status xent_backward(const lac_node *node) {
   const mix goal = {.on = node->attr[0], .off = node->attr[1]};
-  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1], goal);
+  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1], goal, 0);
   lac_tensor *gx;
   bool fresh;
   LAC_TRY(lac_tensor_borrow_fresh_grad(&gx, &fresh, r.x));
@@ -93,7 +96,7 @@ static lac_status xent_backward(const lac_node *node) {
 }
 
 static lac_status nll_backward(const lac_node *node) {
-  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1], (mix){0});
+  const rows r = read_rows(node->in[0], node->saved[0], node->saved[1], (mix){0}, 0);
   lac_tensor *gx;
   LAC_TRY(lac_tensor_borrow_grad(&gx, r.x));
   lac_launch run = lac_launch_new(lac_tensor_device(gx), "loss", "nll_bwd");
@@ -150,7 +153,7 @@ static lac_status find_goal(mix *out, float smoothing, uint64_t vocab) {
 }
 
 static lac_status loss(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights,
-                       float smoothing, const loss_op *op) {
+                       float smoothing, float given, const loss_op *op) {
   char text[LAC_SHAPE_TEXT];
   const lac_shape *shape = lac_tensor_shape(x);
   LAC_TRY(lac_op_check(op->name, "x", x, LAC_F32, NULL));
@@ -167,7 +170,7 @@ static lac_status loss(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac
   if (status == LAC_OK) status = lac_contiguous(&dt, targets);
   if (status == LAC_OK) status = lac_contiguous(&dw, weights);
   if (status == LAC_OK) {
-    const rows r = read_rows(dx, dt, dw, goal);
+    const rows r = read_rows(dx, dt, dw, goal, given);
     status = loss_contiguous(out, &r, op);
   }
   lac_tensor_release(dx);
@@ -177,12 +180,14 @@ static lac_status loss(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac
 }
 
 lac_status lac_xent(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights,
-                    float smoothing) {
+                    float smoothing, float total) {
   static const loss_op op = {"xent", launch_xent_terms, xent_backward};
-  return loss(out, x, targets, weights, smoothing, &op);
+  if (!(total >= 0) || isinf(total)) // NaN too
+    return lac_fail(LAC_EINVAL, "xent: total must be a number > 0, got %g", total);
+  return loss(out, x, targets, weights, smoothing, total, &op);
 }
 
 lac_status lac_nll(lac_tensor **out, lac_tensor *x, lac_tensor *targets, lac_tensor *weights) {
   static const loss_op op = {"nll", launch_nll_terms, nll_backward};
-  return loss(out, x, targets, weights, 0, &op);
+  return loss(out, x, targets, weights, 0, 0, &op);
 }

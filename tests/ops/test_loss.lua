@@ -144,6 +144,40 @@ function T.vocabularies_shorter_and_longer_than_a_group_agree_with_plain_loops()
   end
 end
 
+-- As `xent`, divided by a total that is no sum of the weights.
+local function weighted(scores, targets, weights, total)
+  local sum = 0
+  for i, row in ipairs(scores) do
+    if weights[i] ~= 0 then sum = sum - weights[i] * log_softmax(row)[targets[i] + 1] end
+  end
+  return sum / total
+end
+
+local ADVANTAGES = {1.5, -2, 0} -- add up to less than nothing
+
+function T.a_total_stands_in_the_place_of_the_sum_of_weights()
+  local loss, grad = run("xent", {{7, 7}, {5, 5}}, {1, 0}, {1, -3}, {total = 4})
+  check.close(loss, (1 - 3) * math.log(2) / 4, 1e-6)
+  check.close(grad, {{0.125, -0.125}, {0.375, -0.375}}, 1e-6)
+  check.close(run("xent", SCORES, TARGETS, ADVANTAGES, {total = 3}), weighted(SCORES, TARGETS, ADVANTAGES, 3), 1e-6)
+  check.equal((run("xent", SCORES, TARGETS, {0, 0, 0}, {total = 3})), 0)
+  check.equal((run("xent", SCORES, TARGETS, WEIGHTS, {total = 3.5})), (run("xent", SCORES, TARGETS, WEIGHTS)))
+end
+
+function T.gradients_with_weights_of_either_sign_match_finite_differences()
+  local function loss(x, options)
+    return lac.xent(x, lac.tensor(TARGETS, "i32"), lac.tensor(ADVANTAGES), options)
+  end
+  check.grad(function(x) return loss(x, {total = 3}) end, {SCORES})
+  check.grad(function(x) return loss(x, {total = 0.5, smoothing = 0.1}) * 2 end, {SCORES})
+end
+
+function T.a_total_that_divides_nothing_is_refused()
+  for _, total in ipairs {0, -1, NAN, INF} do
+    check.fails("xent: total must be a number > 0, got", run, "xent", SCORES, TARGETS, WEIGHTS, {total = total})
+  end
+end
+
 function T.more_rows_than_a_group_are_all_counted()
   local scores, targets, weights = {}, {}, {}
   for i = 1, 150 do
