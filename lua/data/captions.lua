@@ -14,6 +14,7 @@ local build = require "data.build"
 local class = require "core.class"
 local config = require "core.config"
 local contents = require "data.contents"
+local lesson = require "data.lesson"
 local Pictures = require "data.pictures"
 local Regions = require "data.regions"
 local suggest = require "core.suggest"
@@ -199,49 +200,14 @@ local function draw_captions(self, rng, at)
   return all
 end
 
--- Rows in the order of their captions' lengths, longest first, and by number where these are equal.
-local function by_length(self, captions)
-  local lengths, rows = {}, {}
-  for r, caption in ipairs(captions) do
-    lengths[r] = self.vocab:kept(self.token_start[caption + 1] - self.token_start[caption], self.length)
-    rows[r] = r
-  end
-  table.sort(rows, function(a, b)
-    if lengths[a] ~= lengths[b] then return lengths[a] > lengths[b] end
-    return a < b
-  end)
-  return rows, lengths
-end
-
--- The image of each sorted row, from 0, and the sorted rows of each image.
-local function owners_of(rows, per_image)
-  local owners, rows_of = {}, {}
-  for i = 1, #rows // per_image do rows_of[i] = {} end
-  for at, r in ipairs(rows) do
-    owners[at] = (r - 1) // per_image
-    table.insert(rows_of[owners[at] + 1], at - 1)
-  end
-  return owners, rows_of
-end
-
--- Words, targets and the rest of a batch, without padding: rows that have ended take no part.
+-- What teacher forcing wants of these captions, by their numbers.
 local function make_words(self, captions, batch)
-  local rows, lengths = by_length(self, captions)
-  local owners, rows_of = owners_of(rows, self.per_image)
-  local words, targets, word_owners, counts, n = {}, {}, {}, {}, 0
-  local starts, tokens, live = self.token_start, self.tokens, #rows
-  for t = 1, lengths[rows[1]] - 1 do
-    while lengths[rows[live]] <= t do live = live - 1 end
-    counts[t] = live
-    for at = 1, live do
-      local here = starts[captions[rows[at]]] + t
-      n = n + 1
-      words[n], targets[n], word_owners[n] = tokens[here], tokens[here + 1], owners[at]
-    end
+  local starts, lengths = {}, {}
+  for r, caption in ipairs(captions) do
+    starts[r] = self.token_start[caption]
+    lengths[r] = self.vocab:kept(self.token_start[caption + 1] - starts[r], self.length)
   end
-  batch.words, batch.targets, batch.counts = lac.tensor(words, "i32"), lac.tensor(targets, "i32"), counts
-  batch.owners, batch.members, batch.owner_list = lac.tensor(owners, "i32"), lac.tensor(rows_of, "i32"), owners
-  batch.word_owners, batch.weights = lac.tensor(word_owners, "i32"), lac.zeros({n}):fill(1)
+  for key, value in pairs(lesson(self.tokens, starts, lengths, self.per_image)) do batch[key] = value end
 end
 
 local function key_of(seed, epoch, index)
@@ -260,10 +226,7 @@ end
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
 -- boxes [B, S, 4] or nil; regions: how many each image has, a list; or, where has_pictures, in place of these pictures
 -- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images'; rows = B * K
--- captions, the longest first, which end one by one: counts, how many there are at each step; words [sum of counts]
--- i32, the ids that are fed, step after step; targets, the ids that follow; weights, ones; owners [rows] i32, the
--- image of each caption, from 0 (owner_list: as a list); word_owners, that of each word; members [B, K] i32, the
--- captions of each image, from 0. The tensors belong to the current tape or scope.
+-- captions, and of their words what data.lesson says. The tensors belong to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then

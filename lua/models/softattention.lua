@@ -106,7 +106,7 @@ end
 -- @treturn table what the steps look at
 function SoftAttention:encode(batch)
   return {first = self.start(batch.fc), keys = self.keys(batch.att), values = self.values(batch.att),
-          mask = batch.mask, images = batch.fc:shape(1), owners = batch.owners, members = batch.members}
+          mask = batch.mask, images = batch.fc:shape(1)}
 end
 
 -- The weights that a step uses; `ready` and `once` as in nn.basic_lstm.
@@ -150,11 +150,11 @@ function SoftAttention:all_places(rows)
 end
 
 --- Teacher forcing: the scores of every next word.
--- @tparam table batch as for encode, and words, counts, owners, members and sampling as for models.updown
+-- @tparam table batch as for encode, and words, counts, owners, members, seen and sampling as for models.updown
 -- @treturn tensor logits [words, vocab], step after step
 function SoftAttention:forward(batch)
   local held <close> = self:hold()
-  local seen = self:encode(batch)
+  local seen = ragged.seen(self, batch)
   if self:redraws() or feeding.samples(batch) then return self:forward_stepwise(batch, seen) end
   local counts, words = ragged.steps(batch)
   local prepared <close> = Prepared()

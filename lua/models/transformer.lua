@@ -250,11 +250,13 @@ end
 -- * or, captions in the order of their lengths, longest first: counts, how many there are at each step; words: i32
 --   [sum of counts], step after step; owners: i32 [captions], the image of each, from 0, and maybe owner_list, the
 --   same as a list, for which the device need not be waited for
+--
+-- and maybe seen, what encode gave for these images
 -- @treturn tensor logits [words, vocab], step after step
 function Transformer:forward(batch)
   if (batch.sampling or 0) ~= 0 then error(self.label .. ": " .. self.no_sampling, 0) end
   local held <close> = self:hold {once = true}
-  local seen = self:encode(batch)
+  local seen = ragged.seen(self, batch)
   local counts, words = ragged.steps(batch)
   local captions = ragged.by_caption(counts)
   local x = lac.embedding(self.table(words), captions.order):scale(self.cfg.size ^ 0.5)

@@ -118,8 +118,7 @@ function UpDown:encode(batch)
     local images, regions = batch.mask:shape(1), batch.mask:shape(2)
     values = values * batch.mask:reshape(images, regions, 1) -- padded regions are exact zeros
   end
-  return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1),
-          owners = batch.owners, members = batch.members}
+  return {fc = fc, values = values, keys = self.ctx2att(values), mask = batch.mask, images = batch.fc:shape(1)}
 end
 
 -- The weights that a step uses, taken apart by the input they meet. `ready` maps those of a time loop to the form
@@ -209,12 +208,12 @@ end
 --   [sum of counts], step after step; owners: i32 [captions], the image of each, from 0; word_owners: i32 [sum of
 --   counts], the same for each word; members: i32 [images, captions of an image], ascending
 --
--- and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
+-- and maybe seen, what encode gave for these images; and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
 -- see nn.feeding
 -- @treturn tensor logits [words, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()
-  local seen = self:encode(batch)
+  local seen = ragged.seen(self, batch)
   if self:redraws() or feeding.samples(batch) then return self:forward_stepwise(batch, seen) end
   local counts, words = ragged.steps(batch)
   local prepared <close> = Prepared()

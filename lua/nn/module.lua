@@ -184,6 +184,7 @@ function Hold:close()
   for _, param in ipairs(self.redrawn) do
     if param.hold == self then param.hold = nil end
   end
+  if self.owner and self.owner.around == self then self.owner.around = nil end
   self:init()
 end
 
@@ -193,10 +194,13 @@ Hold.__close = Hold.close
 -- the draws of the others share:
 --
 --     local held <close> = self:hold()
--- @tparam[opt] table cfg once: a mask draws at its first use, and no more (rows of a table draw each time)
+--
+-- @tparam[opt] table cfg once: a mask draws at its first use, and no more (rows of a table draw each time); around:
+-- later holds, while this one is open and the mode stays, give the same weights, drawn once for them all
 -- @treturn Hold the guard; the tensors are the current tape's
 function Module:hold(cfg)
-  local hold = Hold()
+  local hold, around = Hold(), self.around and self.around.tensors or {}
+  if cfg and cfg.around then self.around, hold.owner, around = hold, self, {} end
   for _, p in ipairs(self:parameters()) do
     local param = p.param
     if param.once then param.held = nil end
@@ -207,6 +211,8 @@ function Module:hold(cfg)
     elseif param:redraws() then
       param.hold = hold
       table.insert(hold.redrawn, param)
+    elseif around[param] then
+      param.held = around[param]
     elseif param.mask then
       param.held = nil
       param.held = param:tensor()

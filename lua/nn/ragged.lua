@@ -16,6 +16,17 @@ function ragged.steps(batch)
   return counts, batch.words:reshape(steps * rows)
 end
 
+--- What a model sees of the images of a batch, with the image of each caption.
+-- @tparam nn.Module model
+-- @tparam table batch as for the model's forward; seen: what encode gave for these images, if that is known already
+-- @treturn table
+function ragged.seen(model, batch)
+  local seen = {}
+  for name, x in pairs(batch.seen or model:encode(batch)) do seen[name] = x end
+  seen.owners, seen.members = batch.owners, batch.members
+  return seen
+end
+
 --- Some rows of every tensor.
 -- @tparam table tensors name -> tensor
 -- @tparam integer at the first row
