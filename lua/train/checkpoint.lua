@@ -115,8 +115,14 @@ local function check_format(file, path)
   end
 end
 
-local function read_config(file, path, wanted)
-  local good, config = pcall(lac.json.decode, file:text("config"))
+--- The configuration in a text, as model files hold it.
+-- @tparam string text JSON
+-- @tparam string path of the file it is from, for messages
+-- @tparam string wanted as for read
+-- @treturn table
+-- @raise what is wrong with it
+function checkpoint.parse_config(text, path, wanted)
+  local good, config = pcall(lac.json.decode, text)
   if not good or type(config) ~= "table" or type(config.model) ~= "table" then
     error(("%s: the configuration in it is not readable: %s"):format(path, tostring(config)), 0)
   end
@@ -156,7 +162,7 @@ function checkpoint.open(path)
 end
 
 local function read_parts(file, path, wanted)
-  local config = read_config(file, path, wanted)
+  local config = checkpoint.parse_config(file:text("config"), path, wanted)
   local build = config.kind == "encoder" and checkpoint.encoder or checkpoint.build
   local model = build(config.model, path)
   storage.read(file, path, model)

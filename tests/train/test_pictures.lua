@@ -75,8 +75,29 @@ function T.kept_features_of_another_encoder_are_refused()
     check.equal(check.run(("export %s/run/last.h5 -o %s/w.safetensors"):format(folder, folder)), 0)
     status, text = check.run(("import %s/w.safetensors -o %s/again.h5"):format(folder, folder))
     check.equal(status, 1)
-    check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"),
-      text)
+    check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"
+      .. ".* are in the .json file that lacuna export wrote beside this one; %-%-config FILE"), text)
+    local import = ("import %s/w.safetensors --vocab %s/w.vocab -o %s/again.h5 --config "):format(folder, folder,
+      folder)
+    check.equal(check.run(import .. folder .. "/w.json"), 0)
+    for _, name in ipairs {"run/last", "again"} do
+      check.equal(check.run(("eval %s/%s.h5 --data %s -o %s/%s.json"):format(folder, name, kept, folder, name)), 0)
+    end
+    check.equal(files.read(folder .. "/again.json"), files.read(folder .. "/run/last.json"))
+    local settings = lac.json.decode(files.read(folder .. "/w.json"))
+    check.equal(settings.model.encoder.resize, 36)
+    for change, pattern in pairs {
+      ["vocab"] = "bad.json: model.vocab must be a whole number",
+      ["name"] = 'there is no model "nil" in this program',
+    } do
+      local value = settings.model[change]
+      settings.model[change] = nil
+      files.write(folder .. "/bad.json", lac.json.encode(settings))
+      settings.model[change] = value
+      status, text = check.run(import .. folder .. "/bad.json")
+      check.equal(status, 1)
+      check.yes(text:find(pattern), text)
+    end
   end)
 end
 
