@@ -196,4 +196,18 @@ function checkpoint.load(path, wanted)
   return checkpoint.read(file, path, wanted)
 end
 
+--- The encoder of pictures in a model file: an encoder alone, or the one in front of a captioning model.
+-- @tparam string path
+-- @treturn nn.Module encoder, in evaluation mode
+-- @treturn table its configuration
+-- @treturn nn.Module what it is part of, to be closed
+-- @raise as load, and where there is none
+function checkpoint.load_encoder(path)
+  local found = checkpoint.load(path, "any")
+  if found.config.kind == "encoder" then return found.model, found.config.model, found.model end
+  if found.model.encoder then return found.model.encoder, found.config.model.encoder, found.model end
+  found.model:close()
+  error(path .. ": this model has no encoder; it looks at features that were made elsewhere", 0)
+end
+
 return checkpoint

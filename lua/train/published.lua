@@ -347,7 +347,8 @@ local function captioning(tensors, source, options, path)
         .. "the .json file that lacuna export wrote beside this one; --config FILE reads it", name)
     end
   end
-  local config, model, left = read_config(source, options.config), nil, {}
+  local config, left = read_config(source, options.config), {}
+  local model
   if published_variables.are(tensors, path) then
     model, tensors, left = soft_attention(tensors, config, options, path)
   else
