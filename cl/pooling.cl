@@ -12,7 +12,7 @@ kernel void max_pool_fwd(global float *y, ulong y0, global int *at, ulong at0,
   if (c >= channels) return;
   const ulong position = get_global_id(1), map = position / out_w / out_h;
   const uint row = (uint)(position / out_w % out_h), column = (uint)(position % out_w);
-  float best = -INFINITY;
+  float best = 0.0f; // where there are none
   uint where = size_h * size_w;
   for (uint a = 0; a < size_h; a++) {
     const uint i = slide_source(row, a, stride_h, step_h, top);

@@ -2,7 +2,9 @@
 -- @module pictures
 local lac = require "lac"
 local build = require "data.build"
+local checkpoint = require "train.checkpoint"
 local files = require "files"
+local Small = require "models.encoders.small"
 
 local pictures = {}
 
@@ -73,6 +75,22 @@ function pictures.data(folder, count)
   end
   build.write(folder .. "/pictures.h5", {name = "small", images = images, pictures = place}, {coverage = 1})
   return folder .. "/pictures.h5", place
+end
+
+--- An encoder file for such a recipe, with random values.
+-- @tparam string folder
+-- @tparam integer seed of the values
+-- @tparam[opt] table more settings over the recipe's
+-- @treturn string path of the file
+function pictures.encoder(folder, seed, more)
+  local cfg, path = {size = 32, resize = 36, channels = {4, 6}}, ("%s/encoder-%d.h5"):format(folder, seed)
+  for key, value in pairs(more or {}) do cfg[key] = value end
+  local encoder = Small(cfg)
+  encoder:initialise(lac.rng(seed))
+  cfg.name = "small"
+  checkpoint.save(path, {model = encoder, config = {kind = "encoder", model = cfg}})
+  encoder:close()
+  return path
 end
 
 --- A recipe for a data file of pictures: an encoder of four channels and a small decoder.

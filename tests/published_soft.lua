@@ -7,10 +7,12 @@ local published_soft = {VOCAB = 12, POSITIONS = 3, FEATURES = 7, IMAGE = 6}
 
 local SCOPE = "Model/decoder/rnn_decoder/"
 
--- End of the name, which decides the values; what stands before it in a file; shape.
+-- End of the name, which decides the values; what stands before it in a file; shape, where "features" and "image" are
+-- the numbers per position and per image.
 local COMMON = {
-  {"embedding_map", "", {12, 5}}, {"rnn_initial_state/kernel", "", {6, 4}}, {"memory_layer/kernel", "", {7, 4}},
-  {"value_layer/kernel", "", {7, 4}}, {"query_layer/kernel", "decoder/MultiHeadAdd/", {4, 4}},
+  {"embedding_map", "", {12, 5}}, {"rnn_initial_state/kernel", "", {"image", 4}},
+  {"memory_layer/kernel", "", {"features", 4}}, {"value_layer/kernel", "", {"features", 4}},
+  {"query_layer/kernel", "decoder/MultiHeadAdd/", {4, 4}},
   {"attention_v", "decoder/MultiHeadAdd/", {4}}, {"output_projection/kernel", "decoder/", {4, 12}},
   {"output_projection/bias", "decoder/", {12}},
 }
@@ -21,11 +23,16 @@ local CELLS = {
 }
 
 --- @tparam string cell "lstm" or "gru"
+-- @tparam[opt] table sizes features and image, in place of FEATURES and IMAGE
 -- @treturn table full name -> tensor
-function published_soft.variables(cell)
+function published_soft.variables(cell, sizes)
+  sizes = sizes or {features = published_soft.FEATURES, image = published_soft.IMAGE}
   local out = {}
   for _, list in ipairs {COMMON, CELLS[cell]} do
-    for _, row in ipairs(list) do out[SCOPE .. row[2] .. row[1]] = fill.tensor(row[1], row[3], 2) end
+    for _, row in ipairs(list) do
+      local rows, columns = sizes[row[3][1]] or row[3][1], row[3][2]
+      out[SCOPE .. row[2] .. row[1]] = fill.tensor(row[1], {rows, columns}, 2)
+    end
   end
   return out
 end

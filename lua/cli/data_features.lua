@@ -31,13 +31,6 @@ local part = {
     .. "features] per picture, which lacuna caption reads.",
 }
 
-local function load_encoder(path)
-  local found = checkpoint.load(path, "any")
-  local encoder = found.config.kind == "encoder" and found.model or found.model.encoder
-  if not encoder then error(path .. ": this model has no encoder; it looks at features that were made elsewhere", 0) end
-  return encoder:eval()
-end
-
 -- A data file of a data file.
 local function keep_data(path, encoder, args)
   local dataset <close> = captions.open {path = path, images = args.images,
@@ -130,7 +123,7 @@ function part.run(args)
   if not args.encoder then options.wrong("data features needs --encoder FILE") end
   if not args.output then options.wrong("data features needs --output FILE, the file to write") end
   check_output(args)
-  local encoder = load_encoder(args.encoder)
+  local encoder = checkpoint.load_encoder(args.encoder)
   make_room(args.output)
   if args[1]:find("%.h5$") or args[1]:find("%.hdf5$") then
     if args[2] then options.wrong('one data file at a time: "%s" is one too many', args[2]) end

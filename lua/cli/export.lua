@@ -19,8 +19,8 @@ local export = {
   details = "packed: only what is not zero, in few bytes. float16 rounds to nearest; int8 to 1/127 of the largest\n"
     .. "weight among 256 neighbours, biases to float16.\n"
     .. "masked: the weights with a mask beside each: the model's own, or zeros and ones where it has none.\n"
-    .. "safetensors: dense float32 with masks multiplied in; the vocabulary goes beside it, OUT with .vocab in place\n"
-    .. "of .safetensors, as import --vocab reads it. The configuration stays behind.",
+    .. "safetensors: dense float32 with masks multiplied in; beside it go the vocabulary and the configuration, OUT\n"
+    .. "with .vocab and .json in place of .safetensors, as import --vocab and --config read them.",
 }
 
 local function choose(args)
@@ -43,11 +43,15 @@ local function add_masks(model)
   end
 end
 
--- The tokenizer beside a file of tensors.
-local function write_vocab(path, words)
-  local beside = path:gsub("%.safetensors$", ".vocab")
-  lac.files.write(beside, words:text())
-  print(("%s: %s"):format(beside, words:describe()))
+-- Tokenizer and configuration beside a file of tensors, which has no place for them.
+local function write_beside(path, found)
+  local config = path:gsub("%.safetensors$", ".json")
+  lac.files.write(config, lac.json.encode(found.config) .. "\n")
+  print(("%s: the configuration"):format(config))
+  if not found.vocab then return end
+  local words = path:gsub("%.safetensors$", ".vocab")
+  lac.files.write(words, found.vocab:text())
+  print(("%s: %s"):format(words, found.vocab:describe()))
 end
 
 local function write_safetensors(path, model)
@@ -78,7 +82,7 @@ function export.run(args)
   local nonzeros = count_nonzeros(found.model)
   local what = is_safetensors and "safetensors" or cfg.form == "packed" and "packed " .. cfg.values or cfg.form
   print(("%s: %s, %d non-zeros, %d bytes"):format(args.output, what, nonzeros, disk.size(args.output)))
-  if is_safetensors and found.vocab then write_vocab(args.output, found.vocab) end
+  if is_safetensors then write_beside(args.output, found) end
 end
 
 return export

@@ -9,7 +9,7 @@ local import = {
   options = {
     {name = "output", short = "o", value = "FILE", help = "the model file to write"},
     {name = "vocab", value = "FILE", help = "the tokenizer's .vocab or .model, where SOURCE has none"},
-    {name = "config", value = "FILE", help = "the published program's config.json, where SOURCE has none"},
+    {name = "config", value = "FILE", help = "the published program's config.json, where SOURCE has none; or export's"},
     {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
     {name = "input", value = "KIND", choices = {"byte", "imagenet", "symmetric", "unit"},
       help = "what an encoder's pictures become: (p - 128) / 128, mean 0 and variance 1, -1 to 1, 0 to 1"},
@@ -20,6 +20,8 @@ local import = {
     .. ".pth or .safetensors file; or the variables of the published TensorFlow program (Soft-Attention) under\n"
     .. "their names in a .npz, .h5 or .safetensors file, whose words --vocab FILE names in the order of their ids.\n"
     .. "Nothing in it is ever run. Tensors stored as COO become dense; masks are multiplied into their weights.\n"
+    .. "The variables of its image encoder, if they are there, become the model's encoder. What lacuna export made of\n"
+    .. "a model comes back with --config OUT.json and --vocab OUT.vocab, which it wrote beside OUT.safetensors.\n"
     .. "Of encoders of pictures (GoogLeNet, MobileNet-V1 and -V2) a .pth, .safetensors or .h5 file with the names of\n"
     .. "torchvision or TF-slim is read, and NAME.json, the description of the 8-bit network in NAME.tflite.",
 }

@@ -4,12 +4,12 @@
 -- tenth for testing. A region per object, in random order, and one for the whole picture, which comes first.
 -- @module data.shapes
 local lac = require "lac"
-local blame = require "core.blame"
 local config = require "core.config"
 local crop = require "data.crop"
 local grammar = require "data.grammar"
 local raster = require "data.raster"
 local scene = require "data.scene"
+local whole = require "core.whole"
 
 local shapes = {}
 
@@ -24,11 +24,8 @@ local JITTER = 0.02 -- of the side: how far a detected box may reach beyond its 
 
 local function check(cfg)
   for _, key in ipairs {"images", "seed", "size"} do
-    local value, low, high = math.tointeger(cfg[key]), table.unpack(shapes.LIMITS[key])
-    if not value or value < low or value > high then
-      blame(("data.shapes: %s must be a whole number from %d to %d, got %s"):format(key, low, high, cfg[key]))
-    end
-    cfg[key] = value
+    whole(cfg, {key}, "data.shapes", table.unpack(shapes.LIMITS[key]))
+    cfg[key] = math.tointeger(cfg[key])
   end
   return cfg
 end

@@ -20,6 +20,7 @@ local Linear = require "nn.linear"
 local Module = require "nn.module"
 local Relu = require "nn.relu"
 local Sequential = require "nn.sequential"
+local whole = require "core.whole"
 
 local Transformer = class("Transformer", Module)
 
@@ -49,13 +50,8 @@ local MOST = {layers = 100, heads = 256} -- beyond these a file or recipe is wro
 
 local function check_sizes(cfg, label)
   if not cfg.vocab then error(label .. ": vocab must be given", 0) end
-  for _, key in ipairs {"vocab", "size", "inner", "layers", "heads", "features"} do
-    local n, most = cfg[key], MOST[key] or math.maxinteger
-    if math.tointeger(n) == nil or n < 1 or n > most then
-      error(("%s: %s must be a whole number %s, got %s"):format(label, key,
-        most < math.maxinteger and "from 1 to " .. most or ">= 1", n), 0)
-    end
-  end
+  whole(cfg, {"vocab", "size", "inner", "features"}, label)
+  for _, key in ipairs {"layers", "heads"} do whole(cfg, {key}, label, 1, MOST[key]) end
   if cfg.size % cfg.heads ~= 0 then
     error(("%s: size must be divisible by heads, got %d and %d"):format(label, cfg.size, cfg.heads), 0)
   end

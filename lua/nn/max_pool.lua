@@ -1,4 +1,5 @@
---- The largest number of each window and channel of maps [images, height, width, channels].
+--- The largest number of each window and channel of maps [images, height, width, channels]; 0 where a window sees only
+-- padding.
 -- @module nn.max_pool
 local lac = require "lac"
 local class = require "core.class"

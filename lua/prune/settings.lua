@@ -3,6 +3,7 @@
 local blame = require "core.blame"
 local config = require "core.config"
 local scope = require "prune.scope"
+local whole = require "core.whole"
 
 local settings = {}
 
@@ -31,10 +32,6 @@ settings.defaults = {
   freeze = {}, -- patterns of names (core.select) that keep all of their weights
 }
 
-local function whole(value, least)
-  return math.tointeger(value) and value >= least
-end
-
 local function check_choice(name, key, value, choices)
   for _, choice in ipairs(choices) do
     if value == choice then return end
@@ -43,11 +40,8 @@ local function check_choice(name, key, value, choices)
 end
 
 local function check_numbers(cfg, name)
-  for key, least in pairs {batches = 0, iterations = 1, rounds = 0, least = 0} do
-    if not whole(cfg[key], least) then
-      blame(("%s: %s must be a whole number >= %d, got %s"):format(name, key, least, tostring(cfg[key])))
-    end
-  end
+  whole(cfg, {"batches", "rounds", "least"}, name, 0)
+  whole(cfg, {"iterations"}, name)
   if not (cfg.fraction > 0 and cfg.fraction < 1) then
     blame(("%s: fraction must be between 0 and 1, got %g"):format(name, cfg.fraction))
   end
@@ -58,7 +52,7 @@ local function check_numbers(cfg, name)
   if not (cfg.power > 0 and cfg.power < math.huge) then
     blame(("%s: power must be above 0, got %g"):format(name, cfg.power))
   end
-  if cfg.rewind and cfg.rewind ~= "init" and not whole(cfg.rewind, 1) then
+  if cfg.rewind and cfg.rewind ~= "init" and not (math.tointeger(cfg.rewind) and cfg.rewind >= 1) then
     blame(('%s: rewind must be "init" or a number of steps, got %s'):format(name, tostring(cfg.rewind)))
   end
 end

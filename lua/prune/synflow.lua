@@ -12,11 +12,13 @@
 -- * Gates and tanh would stand still at such inputs. So every tensor is divided by what one output sums on average,
 --   which takes nothing from the order of the scores of plain layers: each path has each tensor's factor once.
 -- * A normalised row of equal values is zero, and carries nothing. So rows are taken as they are in place of layer
---   normalisation; the residuals around it only add.
+--   normalisation, and maps in place of batch normalisation; the residuals around them only add.
 -- * Words cannot be ones: every word of the vocabulary begins a caption of three words, those after it follow it.
--- * Attention cannot tell equal regions apart, and its weights would carry nothing: region r is ones over r.
+-- * Attention cannot tell equal regions apart, and its weights would carry nothing: region r is ones over r. Behind an
+--   encoder of pictures position r is what it makes of a white picture, over r.
 -- @module prune.synflow
 local lac = require "lac"
+local BatchNorm = require "nn.batch_norm"
 local LayerNorm = require "nn.layer_norm"
 
 local STEPS = 3 -- words of a caption: recurrent weights see a state from the second on
@@ -41,26 +43,48 @@ end
 
 -- Let normalisation pass its rows on, with as_it_is, or again do its work, with nil.
 local function pass_norms(module, forward)
-  if module:is(LayerNorm) then module.forward = forward end
+  if module:is(LayerNorm) or module:is(BatchNorm) then module.forward = forward end
   for _, part in ipairs(module.parts) do
     if part.module then pass_norms(part.module, forward) end
   end
 end
 
--- One image of ones, and captions that begin with the words first .. last (from 0).
+-- One over the number of each region: [1, regions, 1].
+local function distances(regions)
+  local far = {}
+  for r = 1, regions do far[r] = 1 / r end
+  return lac.tensor(far):reshape(1, regions, 1)
+end
+
+-- What an encoder gives, its positions over their number.
+local function tell_apart(encoder, pictures)
+  local att, fc = getmetatable(encoder).forward(encoder, pictures)
+  return att * distances(att:shape(2)), fc
+end
+
+-- What there is to see: one image of ones.
+local function one_image(like)
+  if like.pictures then
+    local size = like.pictures:shape(2)
+    return {pictures = lac.zeros({1, size, size, 3}):fill(1)}
+  end
+  local regions = like.att:shape(2)
+  return {
+    fc = lac.zeros({1, like.fc:shape(2)}):fill(1),
+    att = lac.zeros({1, regions, like.att:shape(3)}):fill(1) * distances(regions),
+    boxes = like.boxes and like.boxes:slice(1, 1, 1),
+  }
+end
+
+-- That image, and captions that begin with the words first .. last (from 0).
 local function ones(like, vocab, first, last)
-  local words = {}
+  local words, batch = {}, one_image(like)
   for t = 1, STEPS do
     words[t] = {}
     for word = first, last do words[t][word - first + 1] = (word + t - 1) % vocab end
   end
-  local regions, far = like.att:shape(2), {}
-  for r = 1, regions do far[r] = 1 / r end
-  return {
-    fc = lac.zeros({1, like.fc:shape(2)}):fill(1), words = lac.tensor(words, "i32"),
-    att = lac.zeros({1, regions, like.att:shape(3)}):fill(1) * lac.tensor(far):reshape(1, regions, 1),
-    boxes = like.boxes and like.boxes:slice(1, 1, 1),
-  }
+  batch.words = lac.tensor(words, "i32")
+  return batch
 end
 
 -- Gradients of R stay on the parameters.
@@ -81,7 +105,9 @@ local function measure(pruner, run)
   model:zero_grad()
   linearise(model)
   pass_norms(model, as_it_is)
+  if model.encoder then model.encoder.forward = tell_apart end
   flow(model, run.batch(1), run.vocab)
+  if model.encoder then model.encoder.forward = nil end
   pass_norms(model, nil)
   for _, part in ipairs(pruner.active) do
     lac.map("fabs(w * g)", {w = part.param.value, g = pruner:value_of(part, "g")}, part.s)

@@ -115,8 +115,14 @@ local function check_format(file, path)
   end
 end
 
-local function read_config(file, path, wanted)
-  local good, config = pcall(lac.json.decode, file:text("config"))
+--- The configuration in a text, as model files hold it.
+-- @tparam string text JSON
+-- @tparam string path of the file it is from, for messages
+-- @tparam string wanted as for read
+-- @treturn table
+-- @raise what is wrong with it
+function checkpoint.parse_config(text, path, wanted)
+  local good, config = pcall(lac.json.decode, text)
   if not good or type(config) ~= "table" or type(config.model) ~= "table" then
     error(("%s: the configuration in it is not readable: %s"):format(path, tostring(config)), 0)
   end
@@ -156,7 +162,7 @@ function checkpoint.open(path)
 end
 
 local function read_parts(file, path, wanted)
-  local config = read_config(file, path, wanted)
+  local config = checkpoint.parse_config(file:text("config"), path, wanted)
   local build = config.kind == "encoder" and checkpoint.encoder or checkpoint.build
   local model = build(config.model, path)
   storage.read(file, path, model)
@@ -188,6 +194,20 @@ end
 function checkpoint.load(path, wanted)
   local file <close> = checkpoint.open(path)
   return checkpoint.read(file, path, wanted)
+end
+
+--- The encoder of pictures in a model file: an encoder alone, or the one in front of a captioning model.
+-- @tparam string path
+-- @treturn nn.Module encoder, in evaluation mode
+-- @treturn table its configuration
+-- @treturn nn.Module what it is part of, to be closed
+-- @raise as load, and where there is none
+function checkpoint.load_encoder(path)
+  local found = checkpoint.load(path, "any")
+  if found.config.kind == "encoder" then return found.model, found.config.model, found.model end
+  if found.model.encoder then return found.model.encoder, found.config.model.encoder, found.model end
+  found.model:close()
+  error(path .. ": this model has no encoder; it looks at features that were made elsewhere", 0)
 end
 
 return checkpoint

@@ -5,10 +5,13 @@
 -- A source is the published zip, the unpacked folder, or a bare .pth, .safetensors, .npz or HDF5 file. PyTorch's
 -- parameter names are ours already, variables are renamed (train.published_variables); train.published_models finds out
 -- which model it is. Weights of an encoder of pictures are told from those of captioning models by their names
--- (train.published_encoders); NAME.json is the description of an 8-bit encoder (train.tflite).
+-- (train.published_encoders); NAME.json is the description of an 8-bit encoder (train.tflite). What lacuna export made
+-- of a model comes back with the settings that it wrote beside it.
 -- @module train.published
 local lac = require "lac"
+local checkpoint = require "train.checkpoint"
 local disk = require "core.disk"
+local plural = require "core.plural"
 local sorted_keys = require "core.keys"
 local Dropout = require "nn.dropout"
 local Heads = require "nn.heads"
@@ -179,6 +182,14 @@ local function check_settings(config, where)
   if not good then fail(where, "%s", message) end
 end
 
+-- The settings that lacuna export wrote beside its tensors, nil where `file` holds others.
+local function own_config(file)
+  local text = file and read_file(file)
+  local good, config = pcall(lac.json.decode, text or "")
+  if not good or type(config) ~= "table" or type(config.model) ~= "table" then return nil end
+  return checkpoint.parse_config(text, file, "any")
+end
+
 -- The settings of the program that wrote the file: `file` or, without it, the source's config.json.
 local function read_config(source, file)
   local text, where = source and source.read("config.json"), source and source.path
@@ -216,7 +227,8 @@ local function read_tokenizer(source, file, names)
   end
 end
 
-local function read_vocab(source, path, file, config)
+-- The tokenizer, which has `most` words at most; nil where there is none.
+local function read_vocab(source, path, file, config, most)
   local kind = config.tokenizer or "word"
   if not TOKENIZERS[kind] then
     fail(path, 'its tokenizer "%s" is not known here; there are word, radix, character, bpe, unigram', tostring(kind))
@@ -231,28 +243,27 @@ local function read_vocab(source, path, file, config)
   if not good then
     fail(file or path, "the vocabulary is not readable: %s", tostring(words):gsub("^.-:%d+: ", ""):gsub("[^%g ]", "?"))
   end
+  if words:size() > most then
+    fail(path, "the vocabulary has %s, but the model only %d", words:describe(), most)
+  end
   return words
 end
 
 -- Tokens at most in decoding, where the published programs differ.
 local USUAL_LENGTH = {softattention = 30}
 
--- Variables of the TensorFlow program under our names, and what was left out; other tensors as they are.
-local function rename_variables(tensors, config, path)
-  if not published_variables.are(tensors, path) then return tensors, {} end
-  local renamed, masked, encoder = published_variables.convert(tensors, path)
-  config.masked = masked
-  return renamed, encoder > 0 and {("%d variables of the image encoder"):format(encoder)} or {}
-end
-
--- An encoder, with what the reader says of it over what the file says.
-local function encoder_of(tensors, cfg, left, options, path)
-  for _, key in ipairs {"vocab", "config", "length"} do
-    if options[key] then fail(path, "this is an encoder of pictures, for which --%s means nothing", key) end
-  end
+-- What the reader says of an encoder's pictures over what the file says.
+local function take_view(cfg, options, path)
   for _, key in ipairs {"input", "size"} do
+    if options[key] and type(cfg) ~= "table" then
+      fail(path, "what it becomes has no encoder of pictures, for which --%s is meant", key)
+    end
     if options[key] then cfg[key] = options[key] end
   end
+end
+
+-- What would give no features, or only wrong ones.
+local function check_encoder(tensors, path)
   check_types(tensors, path)
   for _, name in ipairs(sorted_keys(tensors)) do
     local scope <close> = lac.scope() -- luacheck: ignore 211
@@ -264,13 +275,102 @@ local function encoder_of(tensors, cfg, left, options, path)
       fail(path, "the tensor %s, of variances, holds numbers below 0", name)
     end
   end
+end
+
+-- An encoder alone.
+local function encoder_of(tensors, cfg, left, options, path)
+  for _, key in ipairs {"vocab", "length"} do
+    if options[key] then fail(path, "this is an encoder of pictures, for which --%s means nothing", key) end
+  end
+  take_view(cfg, options, path)
+  check_encoder(tensors, path)
   return {tensors = tensors, config = {kind = "encoder", model = cfg}, left = left}
+end
+
+-- Put the encoder in front of the model whose decoder was trained with it, if they fit. What is not taken is closed.
+local function put_in_front(model, tensors, variables, options, path)
+  local count = #sorted_keys(variables)
+  if count == 0 then return {} end
+  local cfg, left = published_encoders.read(variables, path)
+  if not cfg then
+    for _, x in pairs(variables) do x:close() end
+    return {plural(count, "variable") .. " of an image encoder that this program does not know"}
+  end
+  published_encoders.drop_classifier(variables, cfg, left)
+  check_encoder(variables, path)
+  local encoder = checkpoint.encoder(cfg, path)
+  if encoder.features ~= model.features or encoder.fc_features ~= model.fc_features then
+    for _, x in pairs(variables) do x:close() end
+    return {("the image encoder, %s: it gives %d features per position and %d per image, but this decoder looks at "
+      .. "%d and %d"):format(cfg.name, encoder.features, encoder.fc_features, model.features, model.fc_features)}
+  end
+  take_view(cfg, options, path)
+  for name, x in pairs(variables) do tensors["encoder." .. name] = x end
+  model.encoder = cfg
+  return left
+end
+
+-- The variables of the TensorFlow program as model and tensors, and what was left out.
+local function soft_attention(variables, config, options, path)
+  local tensors, masked, others = published_variables.convert(variables, path)
+  config.masked = masked
+  check_types(tensors, path)
+  local model = published_models.read(tensors, config, path)
+  local left = put_in_front(model, tensors, variables, options, path)
+  if others > 0 then left[#left + 1] = plural(others, "variable") .. " of the optimiser" end
+  return model, tensors, left
+end
+
+-- Names as they are in programs: some writers of variables put the number of an operation's result behind them.
+local function plain_names(tensors)
+  local out = {}
+  for name, x in pairs(tensors) do out[name:gsub(":0$", "")] = x end
+  return out
+end
+
+-- The tensors and settings that lacuna export wrote.
+local function exported(tensors, config, options, path)
+  if config.kind == "encoder" then return encoder_of(tensors, config.model, {}, options, path) end
+  take_view(config.model.encoder, options, path)
+  check_types(tensors, path)
+  config.decode.length = options.length or config.decode.length
+  local most = config.model.vocab
+  if math.type(most) ~= "integer" then fail(options.config, "model.vocab must be a whole number") end
+  return {tensors = tensors, config = config, vocab = read_vocab(nil, path, options.vocab, {}, most)}
+end
+
+-- A captioning model of the published programs.
+local function captioning(tensors, source, options, path)
+  for _, name in ipairs(sorted_keys(tensors)) do
+    if name:find "^encoder%.[^.]+%." then -- our export; no published model has such names
+      fail(path, "%s is of an encoder in front of a captioning model, whose settings (pictures' size and input) are in "
+        .. "the .json file that lacuna export wrote beside this one; --config FILE reads it", name)
+    end
+  end
+  local config, left = read_config(source, options.config), {}
+  local model
+  if published_variables.are(tensors, path) then
+    model, tensors, left = soft_attention(tensors, config, options, path)
+  else
+    check_types(tensors, path)
+    fold_masks(tensors, config.prune_type, path)
+    model = published_models.read(tensors, config, path)
+  end
+  if not model.encoder then take_view(nil, options, path) end
+  local words = read_vocab(source, path, options.vocab, config, model.vocab)
+  local length = options.length or config.max_seq_length or USUAL_LENGTH[model.name] or words and words.usual_length
+    or LENGTH
+  if math.tointeger(length) == nil or length < 1 or length > 1000 then
+    fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
+  end
+  return {tensors = tensors, config = {model = model, decode = {length = length}}, vocab = words, left = left}
 end
 
 --- Read a published checkpoint.
 -- @tparam string path zip, folder, .pth, .safetensors, .npz, .h5 or .json
--- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json; length: tokens at most in
--- decoding; of an encoder, input and size: see models.encoders.base
+-- @tparam[opt] table options vocab: the tokenizer's .vocab or .model; config: a config.json, or the settings that
+-- lacuna export wrote beside a .safetensors; length: tokens at most in decoding; of an encoder, input and size: see
+-- models.encoders.base
 -- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil),
 -- left: a list of what was left out
 -- @raise one sentence that names the file and what is wrong with it
@@ -283,37 +383,19 @@ function published.read(path, options)
   if path:find("%.tflite$") then
     fail(path, "such a file is read with its description, %s", path:match("([^/]*)%.tflite$") .. ".json")
   end
+  local own = own_config(options.config)
   local tensors, source = read_parts(path)
+  tensors = plain_names(tensors)
+  if own then return exported(tensors, own, options, path) end
   if not published_variables.are(tensors, path) then
     local cfg, left = published_encoders.read(tensors, path)
+    if cfg and options.config then
+      fail(path, "this is an encoder of pictures, for which --config is nothing but the .json file that lacuna export "
+        .. "wrote beside it, and %s is none", options.config)
+    end
     if cfg then return encoder_of(tensors, cfg, left, options, path) end
   end
-  for _, key in ipairs {"input", "size"} do
-    if options[key] then fail(path, "this is no encoder of pictures, for which --%s is meant", key) end
-  end
-  for _, name in ipairs(sorted_keys(tensors)) do
-    if name:find "^encoder%.[^.]+%." then -- our export; no published model has such names
-      fail(path, "%s is of an encoder in front of a captioning model, whose settings (pictures' size and input) are "
-        .. "not in such a file; keep the model file (.h5) that it was exported from", name)
-    end
-  end
-  local config = read_config(source, options.config)
-  local left
-  tensors, left = rename_variables(tensors, config, path)
-  check_types(tensors, path)
-  fold_masks(tensors, config.prune_type, path)
-  local model = published_models.read(tensors, config, path)
-  local words = read_vocab(source, path, options.vocab, config)
-  if words and words:size() > model.vocab then
-    fail(path, "the vocabulary has %s, but the model only %d", words:describe(), model.vocab)
-  end
-  local length = options.length or config.max_seq_length or USUAL_LENGTH[model.name] or words and words.usual_length
-    or LENGTH
-  if math.tointeger(length) == nil or length < 1 or length > 1000 then
-    fail(path, "max_seq_length must be a whole number from 1 to 1000, got %s", tostring(length))
-  end
-  local decode = {length = length}
-  return {tensors = tensors, config = {model = model, decode = decode}, vocab = words, left = left}
+  return captioning(tensors, source, options, path)
 end
 
 return published

@@ -90,6 +90,20 @@ local function settings(network, tensors, path)
   return cfg
 end
 
+--- Take the classifier out, which an encoder in front of a captioning model does not have.
+-- @tparam table tensors of the encoder, changed
+-- @tparam table cfg its configuration from read, changed
+-- @tparam table left list of what was left out, changed
+function published_encoders.drop_classifier(tensors, cfg, left)
+  for _, network in ipairs(NETWORKS) do
+    if network.name == cfg.name then
+      local count = take_out(tensors, "^" .. network.classifier:gsub("%.", "%%.") .. "%.")
+      if count > 0 then left[#left + 1] = ("the image encoder's classifier (%d tensors)"):format(count) end
+    end
+  end
+  cfg.classes = 0
+end
+
 --- The configuration of the encoder that tensors are, if they are one.
 -- @tparam table tensors name -> tensor; gets the names of this program
 -- @tparam string path quoted in messages

@@ -6,6 +6,7 @@
 -- @module train.published_variables
 local lac = require "lac"
 local keys = require "core.keys"
+local masked = require "train.variable_mask"
 
 local published_variables = {}
 
@@ -76,13 +77,6 @@ local function is_end(name, tail)
   return name == tail or name:sub(-#tail - 1) == "/" .. tail
 end
 
--- By names without the number of an operation's result, which some writers put behind them.
-local function by_name(tensors)
-  local out = {}
-  for name, x in pairs(tensors) do out[name:gsub(":0$", "")] = x end
-  return out
-end
-
 -- The full name that ends so, nil where there is none.
 local function find(tensors, tail, path)
   local found
@@ -100,18 +94,11 @@ end
 -- @tparam string path quoted in messages
 -- @treturn boolean
 function published_variables.are(tensors, path)
-  tensors = by_name(tensors)
   return find(tensors, "embedding_map", path) ~= nil and find(tensors, "output_projection/kernel", path) ~= nil
 end
 
 local function float(x)
   return x:dtype() == "i32" and x:to_f32() or x
-end
-
--- A weight with its mask: M W for zeros and ones, else M are logits, of which those above 0 keep.
-local function masked(x, mask)
-  local fixed = (mask * mask - mask):abs():max():item() == 0
-  return x * (fixed and mask or mask:sigmoid():greater(0.5)) + 0
 end
 
 -- What one row says, read; returns the names it used up.
@@ -122,23 +109,19 @@ local function take(tensors, row, out, path)
   local x, mask_name = tensors[name], find(tensors, tail .. "/mask", path)
   local mask = mask_name and tensors[mask_name]
   if #x:shape() ~= rank then fail(path, "the variable %s has %d dimensions in place of %d", name, #x:shape(), rank) end
-  if mask and table.concat(mask:shape(), ", ") ~= table.concat(x:shape(), ", ") then
-    fail(path, "the mask %s is [%s], but its variable [%s]", mask_name, table.concat(mask:shape(), ", "),
-      table.concat(x:shape(), ", "))
-  end
   if (convert == by_id and x:shape(1) or convert == classifier and x:shape(2) or 5) <= MARKS then
     fail(path, "the variable %s has no words", name)
   end
-  out[own] = convert(mask and masked(float(x), float(mask)) or float(x))
+  out[own] = convert(mask and masked(float(x), float(mask), mask_name, path) or float(x))
   return name, mask_name
 end
 
--- Whether a variable may be left out: of the image encoder, of the optimiser.
+-- Whether an optimiser keeps it, or it is a counter.
 local function is_other(name)
   for _, pattern in ipairs(OTHERS) do
     if name:find(pattern) then return true end
   end
-  return name:find("encoder/", 1, true) ~= nil
+  return false
 end
 
 local function rows_of(tensors, path)
@@ -151,31 +134,39 @@ local function rows_of(tensors, path)
   return table.move(ROWS, 1, #ROWS, #rows + 1, table.move(rows, 1, #rows, 1, {}))
 end
 
---- Make parameters of variables; masks are multiplied into their weights. The variables are closed.
--- @tparam table tensors name -> tensor
+--- Make parameters of variables; masks are multiplied into their weights. These variables and the optimiser's are
+-- closed and taken out; what is left are those of the image encoder.
+-- @tparam table tensors name -> tensor, changed
 -- @tparam string path quoted in messages
 -- @treturn table name -> tensor
 -- @treturn boolean whether there were masks
--- @treturn integer how many variables of an image encoder were left out
+-- @treturn integer how many variables an optimiser and counters had
 -- @raise what is missing, does not fit or has no place here
 function published_variables.convert(tensors, path)
   local scope <close> = lac.scope()
-  local out, used, pruned, encoder = {}, {}, false, 0
-  tensors = by_name(tensors)
+  local out, used, pruned, others = {}, {}, false, 0
   for _, row in ipairs(rows_of(tensors, path)) do
     local name, mask = take(tensors, row, out, path)
     used[name] = true
     if mask then used[mask], pruned = true, true end
   end
   for _, name in ipairs(keys(tensors)) do
-    if not used[name] then
-      if not is_other(name) then fail(path, "the variable %s has no place in this program's Soft-Attention", name) end
-      if name:find("encoder/", 1, true) then encoder = encoder + 1 end
+    local other = not used[name] and is_other(name)
+    local encoder = not used[name] and not other and name:find("encoder/", 1, true)
+    if not (used[name] or other or encoder) then
+      fail(path, "the variable %s has no place in this program's Soft-Attention", name)
     end
+    if other then others = others + 1 end
+    used[name] = not encoder
   end
   for name, x in pairs(out) do out[name] = scope:keep(x:clone()) end -- some are views
-  for _, x in pairs(tensors) do x:close() end
-  return out, pruned, encoder
+  for name, gone in pairs(used) do
+    if gone then
+      tensors[name]:close()
+      tensors[name] = nil
+    end
+  end
+  return out, pruned, others
 end
 
 return published_variables

@@ -12,6 +12,7 @@ local checkpoint = require "train.checkpoint"
 local config = require "core.config"
 local disk = require "core.disk"
 local evaluate = require "train.evaluate"
+local first_encoder = require "train.first_encoder"
 local fix = require "prune.fix"
 local journal = require "train.journal"
 local ledger = require "train.ledger"
@@ -39,39 +40,7 @@ local function take_sizes(own, kind, sizes, from)
   end
 end
 
--- The settings of the encoder: those of the file whose weights it begins with, and the recipe's over them. What it
--- sees has the sizes that it gives, whatever the data hold. Returns the encoder of that file, to be closed, or nil.
-local function encoder_config(own, kind)
-  local given, found = own.encoder, nil
-  if given.weights then
-    found = checkpoint.load(given.weights, "encoder")
-    if found.config.model.name ~= given.name then
-      error(("model.encoder: %s holds the encoder %s, not %s"):format(given.weights, found.config.model.name,
-        given.name), 0)
-    end
-    for key, value in pairs(found.config.model) do
-      if given[key] == nil and key ~= "classes" then given[key] = value end
-    end
-  end
-  given.weights = nil
-  take_sizes(own, kind, checkpoint.encoder(given, "recipe"), "the encoder " .. given.name)
-  return found and found.model
-end
-
--- Let the encoder begin with the values of the one that the file at path holds, which is closed.
-local function load_encoder(encoder, start, path)
-  local values = {}
-  local classifier = start.classifier and start.classifier:path() .. "."
-  for _, p in ipairs(start:tensors()) do
-    local kept = not classifier or p.name:sub(1, #classifier) ~= classifier
-    if kept then values[p.name] = p.param:pruned():clone() end
-  end
-  local good, message = pcall(encoder.load, encoder, values)
-  start:close()
-  if not good then error(("%s: %s"):format(path, (tostring(message):gsub("^%S-:%d+: ", ""))), 0) end
-end
-
--- The sizes that the data decide, where the recipe is silent; and the encoder to begin with, see encoder_config.
+-- The sizes that the data decide, where the recipe is silent; and the encoder to begin with, see train.first_encoder.
 local function model_config(cfg, dataset)
   local own = config.copy(cfg.model)
   own.vocab = own.vocab or dataset.vocab:size()
@@ -86,7 +55,8 @@ local function model_config(cfg, dataset)
   if kind.check_recipe then kind.check_recipe(own) end
   local start
   if own.encoder then
-    start = encoder_config(own, kind)
+    start = first_encoder.open(own.encoder) -- what it sees has the sizes that it gives, whatever the data hold
+    take_sizes(own, kind, checkpoint.encoder(own.encoder, "recipe"), "the encoder " .. own.encoder.name)
   else
     take_sizes(own, kind, {features = dataset.width, fc_features = dataset.fc_width}, dataset.path)
   end
@@ -104,12 +74,9 @@ function Run.build(cfg)
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
   local own, start = model_config(cfg, dataset)
   local model = checkpoint.build(own, "recipe")
-  if model.encoder and not dataset.has_pictures and not model.encoder.cfg.frozen then
-    error(("model.encoder: %s holds features, so the encoder would learn nothing; give it frozen = true, or the run a "
-      .. "data file of pictures"):format(dataset.path), 0)
-  end
+  if model.encoder then first_encoder.check(model.encoder, start, cfg, dataset) end
   model:initialise(lac.rng(cfg.seed):fork("init"))
-  if start then load_encoder(model.encoder, start, cfg.model.encoder.weights) end
+  if start then first_encoder.load(model.encoder, start) end
   sight(model, dataset, "recipe")
   local pruner
   if cfg.prune then
@@ -529,6 +496,9 @@ function Run.resume(path, how, host)
   local overrides = folder:overrides()
   how.overrides = table.move(how.overrides, 1, #how.overrides, #overrides + 1, overrides)
   local cfg = recipe.resolve(recipe.again(folder:recipe_texts(), how.compile), how)
+  if cfg.model.encoder and cfg.model.encoder.weights and folder:has "init.h5" then
+    cfg.model.encoder.weights = folder:at "init.h5" -- the file that it began with may be gone
+  end
   local run = Run(folder, cfg, host)
   run.lock = lock
   if folder:has "last.h5" then

@@ -2,10 +2,11 @@
 --
 -- A variable is <anything>/<network>/<layer>/<kind>, such as Model/encoder/cnn/InceptionV1/Mixed_3b/Branch_0/
 -- Conv2d_0a_1x1/weights. Kernels are [rows, columns, inputs, outputs] there, and depthwise ones [rows, columns,
--- channels, 1]. A kernel's mask, <kind>/mask (which .safetensors can hold, HDF5 not), is multiplied into it: zeros and
--- ones, or logits.
+-- channels, 1]. A kernel's mask, <kind>/mask, is multiplied into it: zeros and ones, or logits.
 -- @module train.slim_names
 local lac = require "lac"
+local masked = require "train.variable_mask"
+local plural = require "core.plural"
 
 local slim_names = {}
 
@@ -101,14 +102,6 @@ local function kernel(x, kind, layer, name, path)
   return scope:keep(layer.matrix and y:reshape(outputs, inputs * rows * columns):clone() or y:clone())
 end
 
--- The mask that a kernel has: its zeros and ones, or the rounding of logits.
-local function masked(x, mask)
-  local scope <close> = lac.scope()
-  local strange = (mask * (mask - 1)):abs():max():item() -- 0 for zeros and ones
-  local keep = strange == 0 and mask or mask:sigmoid():greater(0.5)
-  return scope:keep(x * keep + 0)
-end
-
 -- Where a variable goes: our name, and the kernel's kind and layer.
 local function place(rest, layers)
   local scope, kind = rest:match("^(.+)/(BatchNorm/[%l_]+)$")
@@ -142,7 +135,7 @@ local function translate(tensors, prefix, layers, path)
       local ours, kind, layer = place(rest, layers)
       if not ours then fail(path, "the tensor %s has no place in this network", name) end
       local mask = tensors[name .. "/mask"]
-      local y = mask and masked(x, mask) or x
+      local y = mask and masked(x, mask, name .. "/mask", path) or x
       found[ours] = kind and kernel(y, kind, layer, name, path) or y:clone()
       if mask then y:close() end
     elseif not rest or is_left(name) then
@@ -170,7 +163,7 @@ function slim_names.rename(tensors, path)
     tensors[name] = nil
   end
   for name, x in pairs(found) do tensors[name] = x end
-  return {settings = SETTINGS, left = left > 0 and {("%d tensors that are none of the encoder's"):format(left)} or {}}
+  return {settings = SETTINGS, left = left > 0 and {plural(left, "tensor") .. " beside the encoder's own"} or {}}
 end
 
 return slim_names

@@ -7,8 +7,8 @@
 #include "layers/window.h"
 
 /**
- * y = the largest of the window's cells inside the maps; -inf where there are none. A window that
- * sees NaN gives NaN.
+ * y = the largest of the window's cells inside the maps; 0 where there are none, which a dilated
+ * window or one that `ceil` adds may come to. A window that sees NaN gives NaN.
  *
  * @param[out] out  new tensor [n, rows, columns, channels]; the caller releases it
  * @param x         float32 [n, height, width, channels]

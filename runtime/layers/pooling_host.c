@@ -4,8 +4,6 @@
 
 #include "gemm/gemm.h"
 
-#include <math.h>
-
 enum { X, Y, GX, GY, SLOTS };
 enum { UNITS_EACH = 4 }; // per thread, at least, where there are channels enough
 

@@ -9,10 +9,14 @@ and running statistics after that step, computed in float64. Weights, pictures a
 compute them by the rule of `rule` below. pictures7 are such that PyTorch in float32 is within 5e-4 of float64.
 
 The check prints the largest difference of logits (it fails above 1e-4) and the relative differences of gradients and
-running statistics from PyTorch in float64. Of random networks in training mode they cannot all be below 1e-3 in
-float32: rounding turns over which of two nearly equal numbers a pool takes and which units are on, each of which
-moves a gradient for good. So PyTorch's own float32 is measured, too, and ours may be twice as far, or 1e-3; with
-weights that keep away from those kinks, and pictures at which PyTorch in float32 and in float64 agree, it is 1e-3.
+running statistics from PyTorch in float64 (it fails above 1e-3), for PyTorch's own random weights, 8 pictures of 32x32,
+and for weights that keep away from the kinks of the activations, 2 pictures of 96x96.
+
+In training mode rounding turns over which of two nearly equal numbers a pool takes and which units are on, each of
+which moves a gradient for good. In pictures of 224x224 there are so many that no program in float32 comes below 1e-3
+with random weights. So pictures are drawn until PyTorch's own float32 is within 5e-4 of its float64, with weights moved
+by their last bit, too: a few draws with 100,000 units. With 2 pictures of 224x224 PyTorch's own float32 is measured, and
+ours may be twice as far.
 """
 import argparse
 import copy
@@ -169,19 +173,35 @@ def relative(got, want):
     return [((got[name] - want[name]).norm() / max(least, want[name].norm())).item() for name in names]
 
 
-def check_one(lacuna, kind, model, size, enough):
-    """`enough`: pictures are drawn until PyTorch itself is as near as this to float64, but not more than 20 times."""
-    settle(model, normalised(kind, torch.rand(2, size, size, 3)))
-    for _ in range(20):
-        pictures, probe = torch.rand(2, size, size, 3), torch.randn(2, 1000) / 1000
+def nudged(model):
+    """The same with weights moved by about their last bit."""
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(1 + 1.2e-7 * torch.randint(-1, 2, p.shape))
+    return model
+
+
+def draw(kind, model, n, size, enough):
+    """Pictures and a probe at which PyTorch itself is as near as this to float64, three times nudged as well."""
+    for _ in range(200):
+        pictures, probe = torch.rand(n, size, size, 3), torch.randn(n, 1000) / 1000
         x = normalised(kind, pictures)
         want = train_exactly(model, x, probe)
         own = relative(train(model, x, probe), want)
-        if max(own) <= enough:
-            break
+        if max(own) <= enough and (enough >= 1 or all(
+                max(relative(train(nudged(model), x, probe), want)) <= enough for _ in range(3))):
+            return pictures, probe, want, own
+    sys.exit("%s: none of 200 draws of pictures is within %g" % (kind, enough))
+
+
+def check_one(lacuna, kind, model, n, size, enough):
+    settle(model, normalised(kind, torch.rand(n, size, size, 3)))
+    pictures, probe, want, own = draw(kind, model, n, size, enough)
     print("%s: PyTorch in float32 from PyTorch in float64: mean %.2g, at most %.2g" % (
         kind, sum(own) / len(own), max(own)), flush=True)
-    out = {"pictures": pictures, "probe": probe, "logits": model.eval()(x), "own": torch.tensor([max(own)])}
+    out = {"pictures": pictures, "probe": probe, "logits": model.eval()(normalised(kind, pictures)),
+           "own": torch.tensor([max(own)])}
     out.update(want)
     with tempfile.TemporaryDirectory() as folder:
         torch.save(model.state_dict(), folder + "/" + kind + ".pth")
@@ -194,11 +214,12 @@ def check_one(lacuna, kind, model, size, enough):
 def check(lacuna):
     for kind, make in (("googlenet", lambda: googlenet(1000, True)), ("mobilenet_v2", torchvision.models.mobilenet_v2)):
         model = without_dropout(make())
-        print("%s, random weights, 2 pictures of 224x224" % kind)
-        check_one(lacuna, kind, model, 224, 1)
+        for n, size, enough in (2, 224, 1), (8, 32, 5e-4):
+            print("%s, random weights, %d pictures of %dx%d" % (kind, n, size, size))
+            check_one(lacuna, kind, model, n, size, enough)
         print("%s, weights away from the kinks of the activations, 2 pictures of 96x96" % kind)
         fill(model)
-        check_one(lacuna, kind, model, 96, 5e-4)
+        check_one(lacuna, kind, model, 2, 96, 5e-4)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ function T.gradient_goes_to_the_first_of_equals_alone()
   check.equal(x:grad(), {{{{1, 1}, {0, 0}}, {{0, 0}, {0, 0}}}})
 end
 
-function T.nan_wins_and_no_cells_give_minus_infinity()
+function T.nan_wins()
   local scope <close> = lac.scope()
   local x = lac.tensor {{{{1, 1}, {0 / 0, 2}}, {{3, 3}, {4, 4}}}}
   check.close(lac.max_pool(x, {size = 2}), {{{{0 / 0, 4}}}})
@@ -178,10 +178,26 @@ function T.nan_wins_and_no_cells_give_minus_infinity()
   local tape <close> = lac.tape()
   tape:backward(lac.max_pool(x, {size = 2}):sum())
   check.equal(x:grad(), {{{{0, 0}, {1, 0}}, {{0, 0}, {0, 1}}}})
-  local far = {size = 2, dilation = 2, padding = 1}
-  check.equal(lac.max_pool(lac.zeros {1, 1, 1, 1}, far), {{{{-math.huge}}}})
-  far.count_padding = false
-  check.equal(lac.average_pool(lac.zeros {1, 1, 1, 1}, far), {{{{0}}}})
+end
+
+-- Both taps of a dilated window fall beside the one column, to the left and to the right.
+function T.windows_that_see_nothing_but_padding_give_0()
+  for _, channels in ipairs {1, 8, 19} do
+    local scope <close> = lac.scope()
+    local x = lac.zeros({1, 1, 1, channels}):fill(-5)
+    local far = {size = 2, dilation = 2, padding = 1}
+    check.equal(lac.max_pool(x, far):totable(), lac.zeros({1, 1, 1, channels}):totable())
+    local mixed = {size = {1, 2}, dilation = {1, 2}, stride = 1, padding = {0, 0, 1, 2}} -- taps -1 and 1, 0 and 2
+    x:requires_grad(true)
+    local tape <close> = lac.tape()
+    local y = lac.max_pool(x, mixed)
+    check.equal(y:select(3, 1):totable(), lac.zeros({1, 1, channels}):totable())
+    check.equal(y:select(3, 2):totable(), lac.zeros({1, 1, channels}):fill(-5):totable())
+    tape:backward(y:sum())
+    check.equal(x:grad():totable(), lac.zeros({1, 1, 1, channels}):fill(1):totable())
+    far.count_padding = false
+    check.equal(lac.average_pool(x, far):totable(), lac.zeros({1, 1, 1, channels}):totable())
+  end
 end
 
 function T.no_maps_are_fine()

@@ -4,6 +4,7 @@ local bare = require "prune.bare"
 local check = require "check"
 local class = require "core.class"
 local files = require "files"
+local pictures = require "pictures"
 local plain = require "prune.plain"
 local runs = require "runs"
 local toy = require "toy"
@@ -167,6 +168,31 @@ function T.an_up_down_model_has_flow_everywhere_and_is_left_as_it_was()
     run.loop:begin()
     check.yes(not run.model.training)
     run:close()
+  end)
+end
+
+-- All that is seen comes through the encoder's convolutions, one behind the other, so as much flows through each.
+function T.an_encoder_of_pictures_has_flow_and_conserves_it()
+  files.with_folder(function(folder)
+    local recipe = pictures.recipe(folder, (pictures.data(folder, 16)))
+    for _, name in ipairs {"updown", "softattention", "ort"} do
+      local sizes = name == "ort" and "{name='ort', size=8, heads=2, layers=1, inner=12}"
+        or ("{name=%q, embed=8, hidden=12, attention=6}"):format(name)
+      local run = runs.build(recipe, folder .. "/run", {"model=" .. sizes, "prune.method=synflow", "prune.target=0.9",
+        "prune.iterations=1", "model.encoder={name='small', size=32, channels={4, 6}}"})
+      local before, sums = bits(run.model), {}
+      run.loop:begin()
+      check.equal(bits(run.model), before)
+      check.equal(rawget(run.model.encoder, "forward"), nil)
+      for _, part in ipairs(run.pruner.active) do
+        local x <close> = part.s:max()
+        check.yes(x:item() > 0 and x:item() < math.huge, "no flow through " .. part.name)
+        if part.name:find "^encoder" then sums[#sums + 1] = plain.sum {bare.flat(part.s)} end
+      end
+      check.equal(#sums, 4)
+      for i = 2, 4 do check.close(sums[i] / sums[1], 1, 1e-4) end -- sums of thousands of numbers
+      run:close()
+    end
   end)
 end
 

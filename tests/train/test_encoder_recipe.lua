@@ -65,6 +65,22 @@ local function refused(encoder, pattern)
   check.fails(pattern, with_run, encoder, function() end)
 end
 
+function T.an_encoder_may_begin_as_that_of_another_run()
+  files.with_folder(function(folder)
+    local path = write_recipe(folder, ('{name = "small", weights = "%s", frozen = true}'):format(write_encoder(folder)))
+    runs.start(path, folder .. "/run", {"stages={{steps=1}}"})
+    local run = runs.build(path, folder .. "/next", {"model.encoder.weights=" .. folder .. "/run/best.h5"})
+    local found = checkpoint.load(folder .. "/run/best.h5")
+    check.equal({run.model_config.encoder.input, run.model.encoder:fingerprint()},
+      {"unit", found.model.encoder:fingerprint()})
+    found.model:close()
+    run:close()
+    runs.start(toy.recipe(folder), folder .. "/without", {"stages={{steps=1}}"})
+    check.fails("without/last.h5: this model has no encoder", runs.build, path, folder .. "/next",
+      {"model.encoder.weights=" .. folder .. "/without/last.h5"})
+  end)
+end
+
 function T.what_a_recipe_says_of_its_encoder_is_checked()
   refused("3", "model.encoder must be a table, got a number")
   refused("{}", "model.encoder: name is missing; there are googlenet, mobilenet_v1, mobilenet_v2, small")

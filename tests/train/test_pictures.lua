@@ -37,8 +37,8 @@ end
 
 function T.a_frozen_encoder_sees_the_same_in_kept_features()
   with_recipe("", function(folder, path, _, data)
-    local override = {"data.augment=false", "model.encoder.frozen=true"}
-    runs.start(path, folder .. "/run", override)
+    local frozen, weights = "model.encoder.frozen=true", "model.encoder.weights=" .. pictures.encoder(folder, 1)
+    runs.start(path, folder .. "/run", {"data.augment=false", frozen, weights})
     local model, kept = folder .. "/run/best.h5", folder .. "/kept.h5"
     check.equal(check.run(("data features --encoder %s %s -o %s"):format(model, data, kept)), 0)
     for name, file in pairs {a = data, b = kept} do
@@ -46,26 +46,29 @@ function T.a_frozen_encoder_sees_the_same_in_kept_features()
       check.yes(status == 0, text)
     end
     check.equal(files.read(folder .. "/a.json"), files.read(folder .. "/b.json"))
-    runs.start(path, folder .. "/again", {"model.encoder.frozen=true", "data.path=" .. kept})
+    runs.start(path, folder .. "/again", {frozen, weights, "data.path=" .. kept})
     check.fails("holds features, so the encoder would learn nothing", runs.start, path, folder .. "/c",
       {"data.path=" .. kept})
     check.fails("its encoder gives 4 features per position and 4 per image, but .* has 6 and 6", runs.start, path,
-      folder .. "/d", {"data.path=" .. kept, "model.encoder.frozen=true", "model.encoder.channels={4}"})
+      folder .. "/d", {"data.path=" .. kept, frozen, "model.encoder.channels={4}", "model.encoder.weights="
+        .. pictures.encoder(folder, 2, {channels = {4}})})
   end)
 end
 
--- Features that are kept tell what made them: another seed is another encoder, and so is one that resizes otherwise.
+-- Features that are kept tell what made them: an encoder of other weights, or that resizes otherwise, is another.
 function T.kept_features_of_another_encoder_are_refused()
   with_recipe("", function(folder, path, _, data)
-    local function with(...) return {"model.encoder.frozen=true", "stages.1.epochs=1", ...} end
+    local weights = "model.encoder.weights=" .. pictures.encoder(folder, 3)
+    local others = "model.encoder.weights=" .. pictures.encoder(folder, 4)
+    local function with(...) return {"model.encoder.frozen=true", weights, "stages.1.epochs=1", ...} end
     runs.start(path, folder .. "/run", with())
     local kept, message = folder .. "/kept.h5", "were made by another encoder, or by this one with other weights"
     check.equal(check.run(("data features --encoder %s/run/last.h5 %s -o %s"):format(folder, data, kept)), 0)
-    for _, other in ipairs {"seed=4", "model.encoder.resize=40", "model.encoder.input=unit"} do
+    for _, other in ipairs {others, "model.encoder.resize=40", "model.encoder.input=unit"} do
       check.fails("recipe: the features in .*kept.h5 " .. message, runs.start, path, folder .. "/no",
         with(other, "data.path=" .. kept))
     end
-    runs.start(path, folder .. "/other", with "seed=4")
+    runs.start(path, folder .. "/other", with(others))
     local status, text = check.run(("eval %s/other/last.h5 --data %s"):format(folder, kept))
     check.equal(status, 1)
     check.yes(text:find("other/last.h5: the features in .*kept.h5 " .. message), text)
@@ -75,8 +78,72 @@ function T.kept_features_of_another_encoder_are_refused()
     check.equal(check.run(("export %s/run/last.h5 -o %s/w.safetensors"):format(folder, folder)), 0)
     status, text = check.run(("import %s/w.safetensors -o %s/again.h5"):format(folder, folder))
     check.equal(status, 1)
-    check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"),
-      text)
+    check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"
+      .. ".* are in the .json file that lacuna export wrote beside this one; %-%-config FILE"), text)
+    local import = ("import %s/w.safetensors --vocab %s/w.vocab -o %s/again.h5 --config "):format(folder, folder,
+      folder)
+    check.equal(check.run(import .. folder .. "/w.json"), 0)
+    for _, name in ipairs {"run/last", "again"} do
+      check.equal(check.run(("eval %s/%s.h5 --data %s -o %s/%s.json"):format(folder, name, kept, folder, name)), 0)
+    end
+    check.equal(files.read(folder .. "/again.json"), files.read(folder .. "/run/last.json"))
+    local settings = lac.json.decode(files.read(folder .. "/w.json"))
+    check.equal(settings.model.encoder.resize, 36)
+    for change, pattern in pairs {
+      ["vocab"] = "bad.json: model.vocab must be a whole number",
+      ["name"] = 'there is no model "nil" in this program',
+    } do
+      local value = settings.model[change]
+      settings.model[change] = nil
+      files.write(folder .. "/bad.json", lac.json.encode(settings))
+      settings.model[change] = value
+      status, text = check.run(import .. folder .. "/bad.json")
+      check.equal(status, 1)
+      check.yes(text:find(pattern), text)
+    end
+  end)
+end
+
+-- An encoder that a recipe names over its base's comes without the base's weights.
+function T.an_encoder_that_does_not_learn_has_weights_to_begin_with()
+  with_recipe("", function(folder, path)
+    local weights = pictures.encoder(folder, 1)
+    files.write(folder .. "/r.lua", 'return {base = "pictures", model = {encoder = {name = "mobilenet_v1"}}}')
+    local function refused(why, ...)
+      check.fails("model.encoder: " .. why .. ", but it has no weights, so a decoder would learn from random features",
+        runs.start, folder .. "/r.lua", folder .. "/run", {...})
+    end
+    files.write(path, (files.read(path):gsub("channels", ("frozen = true, weights = %q, channels"):format(weights))))
+    refused("frozen is true", "model.encoder.frozen=true")
+    local stages = "stages={{epochs=1, freeze={'encoder.*'}}, {epochs=1}}"
+    refused("the first stage freezes it", stages)
+    check.fails("stages.1.freeze: \"encodre.%*\" matches nothing", runs.start, folder .. "/r.lua", folder .. "/run",
+      {"stages={{epochs=1, freeze={'encodre.*'}}}"})
+  end)
+end
+
+-- Neither the file of the encoder's first weights nor the folder of the pictures need stay where they were.
+function T.a_run_resumes_without_the_file_of_its_encoder_and_with_pictures_that_were_moved()
+  with_recipe("prune = {method = 'supermask', target = 0.5},", function(folder, path, place)
+    local first = pictures.encoder(folder, 1)
+    local overrides = {"model.encoder.weights=" .. first, "model.encoder.frozen=true", "stages.1.epochs=2"}
+    runs.start(path, folder .. "/whole", overrides)
+    runs.start(path, folder .. "/part", overrides, 4)
+    runs.start(path, folder .. "/early", overrides, 1)
+    os.remove(folder .. "/early/last.h5") -- as when it was killed before it had written one
+    os.remove(first)
+    runs.resume(folder .. "/part")
+    runs.check_same(folder .. "/whole", folder .. "/part")
+    check.yes(os.rename(place, folder .. "/moved"))
+    local status, text = check.run(("resume %s/early"):format(folder))
+    check.equal(status, 1)
+    check.yes(text:find("there is no such folder of pictures; data.images says where", 1, true), text)
+    status, text = check.run(("resume %s/early data.images=%s/moved"):format(folder, folder))
+    check.yes(status == 0, text)
+    runs.check_same(folder .. "/whole", folder .. "/early")
+    status, text = check.run(("resume %s/early data.batch=3"):format(folder))
+    check.equal(status, 2)
+    check.yes(text:find("the only things that can be changed are data.path=FILE and data.images=DIR", 1, true), text)
   end)
 end
 

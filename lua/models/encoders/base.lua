@@ -10,6 +10,7 @@ local suggest = require "core.suggest"
 local ConvBlock = require "nn.conv_block"
 local Linear = require "nn.linear"
 local Module = require "nn.module"
+local whole = require "core.whole"
 
 local Encoder = class("PictureEncoder", Module)
 
@@ -49,12 +50,6 @@ function Encoder.settings(own)
   return defaults
 end
 
-local function check_whole(cfg, key, least, most, label)
-  local n = cfg[key]
-  if n == nil or math.tointeger(n) and n >= least and n <= most then return end
-  error(("%s: %s must be a whole number from %d to %d, got %s"):format(label, key, least, most, tostring(n)), 0)
-end
-
 --- Settings over a network's defaults, checked.
 -- @tparam table cfg
 -- @treturn table
@@ -68,9 +63,9 @@ function Encoder:check(cfg)
         suggest.hint(cfg[key], choices)), 0)
     end
   end
-  check_whole(cfg, "size", 32, 4096, self.label)
-  check_whole(cfg, "resize", 32, 8192, self.label)
-  check_whole(cfg, "classes", 0, 1000000, self.label)
+  whole(cfg, {"size"}, self.label, 32, 4096)
+  if cfg.resize then whole(cfg, {"resize"}, self.label, 32, 8192) end
+  whole(cfg, {"classes"}, self.label, 0, 1000000)
   if cfg.resize and cfg.resize < cfg.size then
     error(("%s: resize must be at least size, got %d and %d"):format(self.label, cfg.resize, cfg.size), 0)
   end

@@ -5,6 +5,7 @@ local config = require "core.config"
 local Encoder = require "models.encoders.base"
 local Module = require "nn.module"
 local Sequential = require "nn.sequential"
+local whole = require "core.whole"
 
 local Small = class("Small", Encoder)
 
@@ -24,10 +25,8 @@ function Small:init(cfg)
   end
   local block, stages, inputs = Encoder.blocks(cfg, {}), {}, 3
   for i, n in ipairs(cfg.channels) do
-    if not math.tointeger(n) or n < 1 or n > MOST then
-      error(("%s: channels[%d] must be a whole number from 1 to %d, got %s"):format(self.label, i, MOST, tostring(n)),
-        0)
-    end
+    local key = ("channels[%d]"):format(i)
+    whole({[key] = n}, {key}, self.label, 1, MOST)
     stages[i] = Sequential {block(inputs, n, 3, {stride = 2}), block(n, n, 3)}
     inputs = n
   end
