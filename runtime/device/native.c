@@ -104,6 +104,30 @@ bool lac_device_is_host(const lac_device *device) {
   return caps->is_cpu && caps->native_kernels && caps->unified;
 }
 
+typedef struct fill_job {
+  char *to;
+  size_t at, bytes;
+  uint32_t pattern;
+} fill_job;
+
+static void run_fill(void *args) {
+  const fill_job *job = args;
+  char *to = job->to + job->at;
+  if (job->pattern == 0)
+    memset(to, 0, job->bytes);
+  else
+    for (size_t i = 0; i < job->bytes; i += sizeof job->pattern)
+      memcpy(to + i, &job->pattern, sizeof job->pattern);
+}
+
+/* PoCL fills four bytes at a time. */
+lac_status lac_native_fill(lac_buffer *buffer, size_t offset, size_t bytes, const void *pattern) {
+  static const size_t slot = offsetof(fill_job, to);
+  fill_job job = {.at = offset, .bytes = bytes};
+  memcpy(&job.pattern, pattern, sizeof job.pattern);
+  return lac_device_native(buffer->device, "(fill)", run_fill, &job, sizeof job, &buffer, &slot, 1);
+}
+
 enum { PIECES = 24 };
 
 /* Some pieces, copied by one command. */

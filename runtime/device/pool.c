@@ -201,6 +201,7 @@ lac_status lac_buffer_read(lac_buffer *buffer, size_t offset, void *target, size
 lac_status lac_buffer_fill(lac_buffer *buffer, size_t offset, size_t bytes, const void *pattern) {
   if (bytes == 0) return LAC_OK;
   lac_device *device = buffer->device;
+  if (lac_device_is_host(device)) return lac_native_fill(buffer, offset, bytes, pattern);
   const cl_int code = clEnqueueFillBuffer(device->queue, buffer->mem, pattern, 4, offset, bytes, 0,
                                           NULL, lac_profile_slot(device, "(fill)"));
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "filling %zu bytes", bytes);
