@@ -7,19 +7,19 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { MAX_NATIVE_BUFFERS = 16, MAX_NATIVE_ARGS = 512 };
+enum { MAX_NATIVE_BUFFERS = 64, MAX_NATIVE_ARGS = 1024 };
 
 /*
  * What travels through the queue for a host function. Drivers fill `memory`, one place per distinct
  * buffer in the order of their creation, and call_native passes the pointers on. Both matter:
  * PoCL 3.1 sorts the buffers it is given by age and drops repetitions, but leaves the places where
- * they were.
+ * they were. What follows the arguments in use does not travel.
  */
 typedef struct native_call {
   void (*run)(void *args);
   uint32_t count;
   uint8_t which[MAX_NATIVE_BUFFERS]; /* slot i gets memory[which[i]] */
-  size_t slot[MAX_NATIVE_BUFFERS];
+  uint16_t slot[MAX_NATIVE_BUFFERS];
   void *memory[MAX_NATIVE_BUFFERS];
   char args[MAX_NATIVE_ARGS];
 } native_call;
@@ -66,7 +66,7 @@ static uint32_t insert_by_age(const lac_buffer **order, uint32_t n, const lac_bu
 lac_status lac_device_native(lac_device *device, const char *name, void (*run)(void *args),
                              const void *args, size_t args_bytes, lac_buffer *const *buffers,
                              const size_t *slots, uint32_t count) {
-  native_call call = {.run = run, .count = count};
+  native_call call;
   const lac_buffer *order[MAX_NATIVE_BUFFERS];
   cl_mem mems[MAX_NATIVE_BUFFERS];
   const void *places[MAX_NATIVE_BUFFERS];
@@ -77,6 +77,8 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
   if (!device->caps.unified)
     return lac_fail(LAC_EUNSUPPORTED, "%s: the host cannot see the memory of %s", name,
                     device->caps.name);
+  call.run = run;
+  call.count = count;
   memcpy(call.args, args, args_bytes);
   for (uint32_t i = 0; i < count; i++)
     distinct = insert_by_age(order, distinct, buffers[i]);
@@ -85,14 +87,15 @@ lac_status lac_device_native(lac_device *device, const char *name, void (*run)(v
     places[j] = &call.memory[j];
   }
   for (uint32_t i = 0; i < count; i++) {
-    call.slot[i] = slots[i];
+    call.slot[i] = (uint16_t)slots[i];
+    call.which[i] = 0;
     while (order[call.which[i]] != buffers[i])
       call.which[i]++;
   }
   if (!device->caps.native_kernels) return call_mapped(device, name, &call, mems, distinct);
-  const cl_int code =
-      clEnqueueNativeKernel(device->queue, call_native, &call, sizeof call, distinct, mems, places,
-                            0, NULL, lac_profile_slot(device, name));
+  const cl_int code = clEnqueueNativeKernel(device->queue, call_native, &call,
+                                            offsetof(native_call, args) + args_bytes, distinct,
+                                            mems, places, 0, NULL, lac_profile_slot(device, name));
   return code == CL_SUCCESS ? LAC_OK : lac_cl_fail(code, "%s: enqueueing a host function", name);
 }
 
@@ -101,7 +104,31 @@ bool lac_device_is_host(const lac_device *device) {
   return caps->is_cpu && caps->native_kernels && caps->unified;
 }
 
-enum { PIECES = MAX_NATIVE_BUFFERS - 1 };
+typedef struct fill_job {
+  char *to;
+  size_t at, bytes;
+  uint32_t pattern;
+} fill_job;
+
+static void run_fill(void *args) {
+  const fill_job *job = args;
+  char *to = job->to + job->at;
+  if (job->pattern == 0)
+    memset(to, 0, job->bytes);
+  else
+    for (size_t i = 0; i < job->bytes; i += sizeof job->pattern)
+      memcpy(to + i, &job->pattern, sizeof job->pattern);
+}
+
+/* PoCL fills four bytes at a time. */
+lac_status lac_native_fill(lac_buffer *buffer, size_t offset, size_t bytes, const void *pattern) {
+  static const size_t slot = offsetof(fill_job, to);
+  fill_job job = {.at = offset, .bytes = bytes};
+  memcpy(&job.pattern, pattern, sizeof job.pattern);
+  return lac_device_native(buffer->device, "(fill)", run_fill, &job, sizeof job, &buffer, &slot, 1);
+}
+
+enum { PIECES = 24 };
 
 /* Some pieces, copied by one command. */
 typedef struct gather_job {
@@ -123,8 +150,8 @@ static void run_gather(void *args) {
 static lac_status gather_some(lac_buffer *target, size_t at, const lac_piece *pieces,
                               uint32_t count) {
   gather_job job = {.at = at, .count = count};
-  lac_buffer *buffers[MAX_NATIVE_BUFFERS] = {target};
-  size_t slots[MAX_NATIVE_BUFFERS] = {offsetof(gather_job, to)};
+  lac_buffer *buffers[PIECES + 1] = {target};
+  size_t slots[PIECES + 1] = {offsetof(gather_job, to)};
   for (uint32_t i = 0; i < count; i++) {
     job.offset[i] = pieces[i].offset;
     job.bytes[i] = pieces[i].bytes;

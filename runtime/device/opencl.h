@@ -60,6 +60,9 @@ void lac_kernel_cache_release(lac_device *device);
 /** Whether host functions get the buffers they were promised; *good is written only with LAC_OK. */
 lac_status lac_native_try(lac_device *device, bool *good);
 
+/** lac_buffer_fill() on a device that is the host. */
+lac_status lac_native_fill(lac_buffer *buffer, size_t offset, size_t bytes, const void *pattern);
+
 /** Where an enqueue call should put its event: NULL while no profile is wanted. */
 cl_event *lac_profile_slot(lac_device *device, const char *name);
 void lac_profile_release(lac_device *device);

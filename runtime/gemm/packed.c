@@ -36,6 +36,19 @@ enum {
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* What is asked for with product t. */
+static inline void fetch_ahead(const lac_series *s, uint32_t rows, uint32_t t) {
+  const uint32_t last = t + 2 < s->count ? t + 2 : s->count - 1;
+  __builtin_prefetch(s->words[last] + s->first_word);
+  __builtin_prefetch(s->words[last] + s->first_word + rows - 1);
+  for (uint64_t r = rows * t / s->count; r < rows * (t + 1) / s->count; r++)
+    for (uint32_t k = 0; k < LAC_SERIES_AHEAD; k++) {
+      if (!s->ahead[k]) continue;
+      __builtin_prefetch(s->ahead[k] + r * s->ahead_gap, 1);
+      __builtin_prefetch(s->ahead[k] + r * s->ahead_gap + LAC_PANEL / 2, 1);
+    }
+}
+
 #if defined(__x86_64__)
 typedef float vec16 __attribute__((vector_size(64)));
 typedef float vec8 __attribute__((vector_size(32)));
@@ -50,7 +63,8 @@ typedef int32_t int8 __attribute__((vector_size(32)));
 #define ACROSS 2
 #define ROWS 13
 #define FMA(a, b, c) (vec16) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
-#define ADD add_avx512
+#define SERIES series_avx512
+#define DRAWS draws_avx512
 #define KEEP(a, bits) (vec16) _mm512_maskz_mov_ps((__mmask16)(bits), (__m512)(a))
 #include "gemm/packed_tile.inc"
 
@@ -62,7 +76,8 @@ typedef int32_t int8 __attribute__((vector_size(32)));
 #define ACROSS 2
 #define ROWS 6
 #define FMA(a, b, c) (vec8) _mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
-#define ADD add_avx2
+#define SERIES series_avx2
+#define DRAWS draws_avx2
 #define KEEP(a, bits) (vec8)((int8)(a) & ((((int8){0} + (int32_t)(bits)) & BITS8) == BITS8))
 #include "gemm/packed_tile.inc"
 #endif
@@ -79,7 +94,8 @@ typedef int32_t int4 __attribute__((vector_size(16)));
 #define ACROSS 2
 #define ROWS 6
 #define FMA(a, b, c) ((a) * (b) + (c))
-#define ADD add_plain
+#define SERIES series_plain
+#define DRAWS draws_plain
 #define KEEP(a, bits) (vec4)((int4)(a) & ((((int4){0} + (int32_t)(bits)) & BITS4) == BITS4))
 #include "gemm/packed_tile.inc"
 
@@ -95,10 +111,10 @@ bool lac_packed_has(lac_packed_kind kind) {
 const lac_tile *lac_packed_tile(lac_packed_kind wanted) {
   static const lac_tile kinds[LAC_PACKED_KINDS] = {
 #if defined(__x86_64__)
-    [LAC_PACKED_AVX512] = {13, tile_avx512, add_avx512},
-    [LAC_PACKED_AVX2] = {6, tile_avx2, add_avx2},
+    [LAC_PACKED_AVX512] = {13, tile_avx512, series_avx512},
+    [LAC_PACKED_AVX2] = {6, tile_avx2, series_avx2},
 #endif
-    [LAC_PACKED_PLAIN] = {6, tile_plain, add_plain},
+    [LAC_PACKED_PLAIN] = {6, tile_plain, series_plain},
   };
   for (uint32_t i = LAC_PACKED_BEST + 1; wanted == LAC_PACKED_BEST; i++)
     if (lac_packed_has((lac_packed_kind)i)) wanted = (lac_packed_kind)i;

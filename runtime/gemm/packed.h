@@ -35,6 +35,18 @@ bool lac_packed_has(lac_packed_kind kind);
 
 enum { LAC_TILE_ROWS_MAX = 13 };
 
+enum { LAC_SERIES_AHEAD = 4 };
+
+/** Products that follow each other, each with a mask of its results. */
+typedef struct lac_series {
+  uint32_t count;               /* at least 1 */
+  const uint32_t *row;          /* count + 1: where the depth of each begins */
+  const uint32_t *const *words; /* per product, at first_word + row of the tile: a bit per output */
+  uint64_t first_word;
+  const float *ahead[LAC_SERIES_AHEAD]; /* NULL, or LAC_PANEL floats per row of the tile, rows */
+  uint64_t ahead_gap;                   /* ahead_gap apart, that are brought nearer meanwhile */
+} lac_series;
+
 /** The innermost pieces, for products with loops of their own. */
 typedef struct lac_tile {
   uint32_t rows; /* in the largest tile, at most LAC_TILE_ROWS_MAX */
@@ -43,8 +55,10 @@ typedef struct lac_tile {
    * `ahead` on (or NULL) are brought nearer meanwhile. */
   void (*multiply)(uint32_t rows, const float *x, const float *w, const uint32_t *words,
                    const float *ahead, uint64_t depth, float *sums);
-  /** all += sums; kept += sums where words[row] has the output's bit. */
-  void (*add)(uint32_t rows, const uint32_t *words, const float *sums, float *kept, float *all);
+  /** all = the sum of the products of a series; kept = the same of each product under its mask:
+   * exactly 0 where no mask keeps a result, exactly `all` where all do. */
+  void (*series)(uint32_t rows, const lac_series *s, const float *x, const float *w, float *kept,
+                 float *all);
 } lac_tile;
 
 const lac_tile *lac_packed_tile(lac_packed_kind kind);

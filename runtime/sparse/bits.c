@@ -19,51 +19,63 @@
 #include <immintrin.h>
 
 typedef uint64_t wide8 __attribute__((vector_size(64)));
+typedef uint32_t narrow16 __attribute__((vector_size(64)));
+typedef int32_t signed16 __attribute__((vector_size(64)));
+typedef float number16 __attribute__((vector_size(64)));
+typedef uint64_t wide4 __attribute__((vector_size(32)));
 typedef uint32_t narrow8 __attribute__((vector_size(32)));
 typedef int32_t signed8 __attribute__((vector_size(32)));
 typedef float number8 __attribute__((vector_size(32)));
-typedef uint64_t wide4 __attribute__((vector_size(32)));
-typedef uint32_t narrow4 __attribute__((vector_size(16)));
-typedef int32_t signed4 __attribute__((vector_size(16)));
-typedef float number4 __attribute__((vector_size(16)));
 
 #define DRAW draw_avx512
 #define TARGET __attribute__((target("avx512f,avx512vl")))
 #define LANES 8
 #define WIDE wide8
-#define NARROW narrow8
-#define SIGNED signed8
-#define NUMBER number8
+#define NARROW narrow16
+#define SIGNED signed16
+#define NUMBER number16
 #define MUL(a, b) (wide8) _mm512_mul_epu32((__m512i)(a), (__m512i)(b))
-#define BELOW(x, y) _mm256_cmp_ps_mask((__m256)(x), (__m256)(y), _CMP_LT_OQ)
+#define MERGE(a, b)                                                                                \
+  (narrow16) _mm512_mask_shuffle_epi32((__m512i)(a), 0xAAAA, (__m512i)(b), _MM_PERM_CCAA)
+#define BELOW(x, y) _mm512_cmp_ps_mask((__m512)(x), (__m512)(y), _CMP_LT_OQ)
 #include "sparse/bits_draw.inc"
 
 #define DRAW draw_avx2
 #define TARGET __attribute__((target("avx2")))
 #define LANES 4
 #define WIDE wide4
-#define NARROW narrow4
-#define SIGNED signed4
-#define NUMBER number4
+#define NARROW narrow8
+#define SIGNED signed8
+#define NUMBER number8
 #define MUL(a, b) (wide4) _mm256_mul_epu32((__m256i)(a), (__m256i)(b))
-#define BELOW(x, y) _mm_movemask_ps(_mm_cmplt_ps((__m128)(x), (__m128)(y)))
+#define MERGE(a, b)                                                                                \
+  (narrow8) _mm256_blend_epi32((__m256i)(a), _mm256_slli_epi64((__m256i)(b), 32), 0xAA)
+#define BELOW(x, y) _mm256_movemask_ps(_mm256_cmp_ps((__m256)(x), (__m256)(y), _CMP_LT_OQ))
 #include "sparse/bits_draw.inc"
 #endif
 
 typedef uint64_t wide2 __attribute__((vector_size(16)));
-typedef uint32_t narrow2 __attribute__((vector_size(8)));
-typedef int32_t signed2 __attribute__((vector_size(8)));
-typedef float number2 __attribute__((vector_size(8)));
+typedef uint32_t narrow4 __attribute__((vector_size(16)));
+typedef int32_t signed4 __attribute__((vector_size(16)));
+typedef float number4 __attribute__((vector_size(16)));
+
+static uint32_t below4(number4 x, number4 y) {
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < 4; i++)
+    bits |= (uint32_t)(x[i] < y[i]) << i;
+  return bits;
+}
 
 #define DRAW draw_plain
 #define TARGET
 #define LANES 2
 #define WIDE wide2
-#define NARROW narrow2
-#define SIGNED signed2
-#define NUMBER number2
+#define NARROW narrow4
+#define SIGNED signed4
+#define NUMBER number4
 #define MUL(a, b) (((a)&0xFFFFFFFFu) * ((b)&0xFFFFFFFFu))
-#define BELOW(x, y) (((x)[0] < (y)[0]) | ((x)[1] < (y)[1]) << 1)
+#define MERGE(a, b) (narrow4) __builtin_shufflevector((narrow4)(a), (narrow4)(b), 0, 4, 2, 6)
+#define BELOW(x, y) below4(x, y)
 #include "sparse/bits_draw.inc"
 
 typedef void (*draw_function)(uint32_t bits[4], const lac_rng *rng, const uint64_t keys[20],

@@ -3,9 +3,8 @@
  *
  *     gw += sum_t b_t G_t        glogit += w p (1 - p) sum_t G_t
  *
- * A range's gradients are made tile by tile: each G_t of a tile is a product of registers, added to
- * two sums that stay in the first-level cache, one under its mask. So masks cost little more than
- * the product of all steps. gy and x are stacked and packed for it first. A gradient of
+ * A range's gradients are made tile by tile by lac_tile's series, for which masks cost little more
+ * than the product of all steps. gy and x are stacked and packed for it first. A gradient of
  * mask_count() that waits for the logit goes along.
  */
 #include "sparse/drawn.h"
@@ -22,6 +21,7 @@
 
 enum {
   GROUP = 4,  // panels whose x stays in the second-level cache
+  STRIP = 16, // tiles whose gy is packed at a time
   STEPS = 48, // draws that one pass takes
 };
 
@@ -35,8 +35,9 @@ typedef struct gradient_job {
   uint64_t gw_at, glogit_at, w_at, odds_at, gy_at, x_at, count_at; // in elements
   float *gw, *glogit;
   const float *w, *odds, *gy, *x, *count;
-  const uint32_t *words; // [step][panel][row]
-  float *room;           // x as [panel][depth][LAC_PANEL], then gy as [tile][depth][height]
+  const uint32_t *words[STEPS]; // of each draw
+  uint64_t first_word;          // of the range: there at [panel][row]
+  float *room;                  // x as [panel][depth][LAC_PANEL], then gy as [tile][depth][height]
 } gradient_job;
 
 /* Rows of all x together. */
@@ -67,13 +68,22 @@ static void pack_x(void *arg, uint32_t panel) {
     memcpy(to + i * LAC_PANEL, from + i * job->width, columns * sizeof *to);
 }
 
-static void pack_gy(void *arg, uint32_t tile) {
+/* Several tiles at a time: a row of gy is a page of its own. */
+static void pack_gy(void *arg, uint32_t part) {
   const gradient_job *job = arg;
-  const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
-  const float *from = job->gy + job->gy_at + top;
-  float *to = packed_gy(job, tile);
+  const uint64_t first = (uint64_t)part * STRIP;
+  const uint64_t end = first + STRIP < job->tiles ? first + STRIP : job->tiles;
   for (uint64_t i = 0; i < depth_of(job); i++)
-    memcpy(to + i * height, from + i * job->rows, height * sizeof *to);
+    for (uint64_t tile = first; tile < end; tile++) {
+      const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
+      const float *from = job->gy + job->gy_at + i * job->rows + top;
+      float *to = packed_gy(job, tile) + i * height;
+      uint64_t r = 0;
+      for (; r + 4 <= height; r += 4)
+        memcpy(to + r, from + r, 4 * sizeof *to);
+      for (; r < height; r++)
+        to[r] = from[r];
+    }
 }
 
 /* A row of a tile into the gradients; `columns` is a constant where it matters. */
@@ -101,49 +111,27 @@ static inline void store_row(const gradient_job *job, uint64_t at, uint64_t colu
     memcpy(glogit, part, columns * sizeof *glogit);
 }
 
-/* Bring what a tile is stored to and the masks of its rows nearer. */
-static void fetch_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
-  const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
-  const uint32_t *words = job->words + panel * job->rows + top;
-  for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
-    __builtin_prefetch(words);
-    __builtin_prefetch(words + height - 1);
-  }
-  for (uint64_t r = 0; r < height; r++) {
-    const uint64_t at = (top + r) * job->columns + job->start + panel * LAC_PANEL;
-    for (uint64_t j = 0; j < LAC_PANEL; j += 16) {
-      if (job->want_w) __builtin_prefetch(job->gw + job->gw_at + at + j, 1);
-      if (!job->want_logit) continue;
-      __builtin_prefetch(job->w + job->w_at + at + j);
-      __builtin_prefetch(job->odds + job->odds_at + at + j);
-      __builtin_prefetch(job->glogit + job->glogit_at + at + j, 1);
-    }
-  }
-}
-
 static void make_tile(const gradient_job *job, uint64_t tile, uint64_t panel) {
-  _Alignas(64) float sums[LAC_TILE_ROWS_MAX * LAC_PANEL], kept[LAC_TILE_ROWS_MAX * LAC_PANEL];
-  _Alignas(64) float all[LAC_TILE_ROWS_MAX * LAC_PANEL];
+  _Alignas(64) float kept[LAC_TILE_ROWS_MAX * LAC_PANEL], all[LAC_TILE_ROWS_MAX * LAC_PANEL];
   const uint64_t top = tile_top(job, tile), height = tile_top(job, tile + 1) - top;
   const uint64_t left = job->width - panel * LAC_PANEL;
-  const float *gy = packed_gy(job, tile), *x = packed_x(job, panel);
-  const uint32_t *words = job->words + panel * job->rows + top;
-  fetch_tile(job, tile, panel);
-  memset(kept, 0, height * LAC_PANEL * sizeof *kept);
-  memset(all, 0, height * LAC_PANEL * sizeof *all);
-  for (uint64_t t = 0; t < job->steps; t++, words += job->panels * job->rows) {
-    const uint64_t first = job->row[t], depth = job->row[t + 1] - first;
-    job->tile->multiply((uint32_t)height, gy + first * height, x + first * LAC_PANEL, NULL, NULL,
-                        depth, sums);
-    job->tile->add((uint32_t)height, words, sums, kept, all);
-  }
-  for (uint64_t r = 0; r < height; r++) {
-    const uint64_t at = (top + r) * job->columns + job->start + panel * LAC_PANEL;
-    if (left >= LAC_PANEL)
-      store_row(job, at, LAC_PANEL, kept + r * LAC_PANEL, all + r * LAC_PANEL);
-    else
-      store_row(job, at, left, kept + r * LAC_PANEL, all + r * LAC_PANEL);
-  }
+  const uint64_t at = top * job->columns + job->start + panel * LAC_PANEL;
+  const lac_series series = {
+      .count = job->steps,
+      .row = job->row,
+      .words = job->words,
+      .first_word = job->first_word + panel * job->rows + top,
+      .ahead = {job->want_w ? job->gw + job->gw_at + at : NULL,
+                job->want_logit ? job->glogit + job->glogit_at + at : NULL,
+                job->want_logit ? job->w + job->w_at + at : NULL,
+                job->want_logit ? job->odds + job->odds_at + at : NULL},
+      .ahead_gap = job->columns,
+  };
+  job->tile->series((uint32_t)height, &series, packed_gy(job, tile), packed_x(job, panel), kept,
+                    all);
+  for (uint64_t r = 0; r < height; r++)
+    store_row(job, at + r * job->columns, left < LAC_PANEL ? left : LAC_PANEL, kept + r * LAC_PANEL,
+              all + r * LAC_PANEL);
 }
 
 static void make_part(void *arg, uint32_t part) {
@@ -160,27 +148,9 @@ static void run_gradient(void *args) {
   gradient_job *job = args;
   const uint64_t groups = (job->panels + GROUP - 1) / GROUP, wanted = 16;
   lac_workers_run(job->workers, pack_x, job, (uint32_t)job->panels);
-  lac_workers_run(job->workers, pack_gy, job, (uint32_t)job->tiles);
+  lac_workers_run(job->workers, pack_gy, job, (uint32_t)((job->tiles + STRIP - 1) / STRIP));
   job->down = groups < wanted ? (wanted + groups - 1) / groups : 1;
   lac_workers_run(job->workers, make_part, job, (uint32_t)(groups * job->down));
-}
-
-/* The masks of some parts of one range, one after the other in the order of lac_stack_parts(). */
-static lac_status stack_words(lac_buffer **out, const lac_part *parts, size_t count, uint64_t first,
-                              uint64_t words) {
-  lac_piece pieces[STEPS];
-  lac_buffer *stack;
-  for (size_t i = 0; i < count; i++) {
-    const lac_drawn *drawn = parts[count - 1 - i].extra.object;
-    pieces[i] = (lac_piece){drawn->back, first * 4, words * 4};
-  }
-  LAC_TRY(lac_buffer_new(&stack, lac_buffer_device(pieces[0].buffer), count * words * 4, "masks"));
-  const lac_status status = lac_buffer_gather(stack, pieces, count);
-  if (status == LAC_OK)
-    *out = stack;
-  else
-    lac_buffer_release(stack);
-  return status;
 }
 
 /* Where gradients go, and what goes along. */
@@ -190,10 +160,11 @@ typedef struct targets {
   const lac_tensor *count; // NULL: none
 } targets;
 
+/* The parts' masks come in the order of lac_stack_parts(). */
 static lac_status enqueue(gradient_job *job, const lac_masked *m, const targets *to,
-                          const lac_tensor *gy, const lac_tensor *x, lac_buffer *words,
+                          const lac_part *parts, const lac_tensor *gy, const lac_tensor *x,
                           lac_buffer *room) {
-  lac_device *device = lac_tensor_device(m->w);
+  enum { OTHERS = 8 };
   lac_tensor *any = to->gw ? to->gw : to->glogit;
   job->gw_at = lac_tensor_offset(to->gw ? to->gw : any);
   job->glogit_at = lac_tensor_offset(to->glogit ? to->glogit : any);
@@ -202,21 +173,25 @@ static lac_status enqueue(gradient_job *job, const lac_masked *m, const targets 
   job->gy_at = lac_tensor_offset(gy);
   job->x_at = lac_tensor_offset(x);
   job->count_at = to->count ? lac_tensor_offset(to->count) : 0;
-  lac_buffer *const buffers[] = {lac_tensor_buffer(to->gw ? to->gw : any),
-                                 lac_tensor_buffer(to->glogit ? to->glogit : any),
-                                 lac_tensor_buffer(m->w),
-                                 lac_tensor_buffer(m->odds),
-                                 lac_tensor_buffer(gy),
-                                 lac_tensor_buffer(x),
-                                 words,
-                                 room,
-                                 lac_tensor_buffer(to->count ? to->count : gy)};
-  static const size_t slots[] = {
-      offsetof(gradient_job, gw),    offsetof(gradient_job, glogit), offsetof(gradient_job, w),
-      offsetof(gradient_job, odds),  offsetof(gradient_job, gy),     offsetof(gradient_job, x),
-      offsetof(gradient_job, words), offsetof(gradient_job, room),   offsetof(gradient_job, count)};
-  return lac_device_native(device, "mask gradient", run_gradient, job, sizeof *job, buffers, slots,
-                           9);
+  lac_buffer *buffers[OTHERS + STEPS] = {lac_tensor_buffer(to->gw ? to->gw : any),
+                                         lac_tensor_buffer(to->glogit ? to->glogit : any),
+                                         lac_tensor_buffer(m->w),
+                                         lac_tensor_buffer(m->odds),
+                                         lac_tensor_buffer(gy),
+                                         lac_tensor_buffer(x),
+                                         room,
+                                         lac_tensor_buffer(to->count ? to->count : gy)};
+  size_t slots[OTHERS + STEPS] = {offsetof(gradient_job, gw),   offsetof(gradient_job, glogit),
+                                  offsetof(gradient_job, w),    offsetof(gradient_job, odds),
+                                  offsetof(gradient_job, gy),   offsetof(gradient_job, x),
+                                  offsetof(gradient_job, room), offsetof(gradient_job, count)};
+  for (uint32_t t = 0; t < job->steps; t++) {
+    const lac_drawn *drawn = parts[job->steps - 1 - t].extra.object;
+    buffers[OTHERS + t] = drawn->back;
+    slots[OTHERS + t] = offsetof(gradient_job, words) + t * sizeof *job->words;
+  }
+  return lac_device_native(lac_tensor_device(m->w), "mask gradient", run_gradient, job, sizeof *job,
+                           buffers, slots, OTHERS + job->steps);
 }
 
 /* At most STEPS parts of one range. */
@@ -231,6 +206,7 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
       .start = plan->start[cut],
       .width = plan->width[cut],
       .steps = (uint32_t)count,
+      .first_word = plan->back[cut],
       .panels = lac_packed_panels(plan->width[cut]),
       .tiles = (plan->rows + tile->rows - 1) / tile->rows,
       .add_w = to->add_w,
@@ -241,7 +217,7 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
       .with_count = to->count != NULL,
   };
   lac_tensor *gy = NULL, *x = NULL;
-  lac_buffer *words = NULL, *room = NULL;
+  lac_buffer *room = NULL;
   LAC_TRY(lac_gemm_workers(lac_tensor_device(m->w), &job.workers));
   for (size_t i = 0; i < count; i++)
     job.row[i + 1] = job.row[i] + (uint32_t)lac_tensor_shape(parts[count - 1 - i].x)->dim[0];
@@ -249,13 +225,10 @@ static lac_status add_range(const lac_masked *m, uint32_t cut, const targets *to
   lac_status status = lac_stack_parts(&gy, parts, count, false);
   if (status == LAC_OK) status = lac_stack_parts(&x, parts, count, true);
   if (status == LAC_OK)
-    status = stack_words(&words, parts, count, plan->back[cut], job.panels * plan->rows);
-  if (status == LAC_OK)
     status = lac_buffer_new(&room, lac_tensor_device(m->w), floats * sizeof(float), "gradients");
-  if (status == LAC_OK) status = enqueue(&job, m, to, gy, x, words, room);
+  if (status == LAC_OK) status = enqueue(&job, m, to, parts, gy, x, room);
   lac_tensor_release(gy);
   lac_tensor_release(x);
-  lac_buffer_release(words);
   lac_buffer_release(room);
   return status;
 }
