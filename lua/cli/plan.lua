@@ -88,6 +88,7 @@ function command.run(args)
   print(("%s: %d steps, %d per epoch"):format(args[1], found.steps, found.epoch_steps))
   print(("%d parameters, %d of them in weights that pruning may touch"):format(found.sizes.parameters,
     found.sizes.maskable))
+  for i, text in ipairs(found.losses) do print(("stage %d: %s"):format(i, text)) end
   for _, match in ipairs(found.matches) do
     print(("%s \"%s\" matches %s"):format(match.place, match.pattern, name_list(match.names)))
   end

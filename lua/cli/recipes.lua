@@ -48,6 +48,7 @@ local FITS = {
   encoder = function(m) return m.defaults and m.forward end,
   optim = function(m) return m.rule and m.new end,
   prune = function(m) return m.defaults and m.new end,
+  loss = function(m) return m.defaults and m.new end,
 }
 local FOLDERS = {model = "models", encoder = "models/encoders"}
 

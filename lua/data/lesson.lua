@@ -32,8 +32,8 @@ end
 -- @tparam integer per_image
 -- @treturn table counts: how many captions there are at each step, the longest first, which end one by one; words [sum
 -- of counts] i32, the ids that are fed, step after step; targets, the ids that follow; weights, ones; word_rows: a list
--- of the caption of each word, from 1; owners [captions] i32, the image of each, from 0 (owner_list: as a list);
--- word_owners, that of each word; members [images, per_image] i32, the captions of each image, from 0. For owners and
+-- of the caption of each word, from 1; target_list: the targets as a list; owners [captions] i32, the image of each,
+-- from 0 (owner_list: as a list); word_owners, that of each word; members [images, per_image] i32, the captions of each image, from 0. For owners and
 -- members captions count in the order of their lengths, for word_rows as they are given. The tensors belong to the
 -- current tape or scope.
 return function(tokens, starts, lengths, per_image)
@@ -51,6 +51,7 @@ return function(tokens, starts, lengths, per_image)
     end
   end
   return {words = lac.tensor(words, "i32"), targets = lac.tensor(targets, "i32"), counts = counts,
-          weights = lac.zeros({n}):fill(1), word_rows = word_rows, owners = lac.tensor(owners, "i32"),
+          weights = lac.zeros({n}):fill(1), word_rows = word_rows,
+          target_list = targets, owners = lac.tensor(owners, "i32"),
           owner_list = owners, word_owners = lac.tensor(word_owners, "i32"), members = lac.tensor(rows_of, "i32")}
 end

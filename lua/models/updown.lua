@@ -208,8 +208,8 @@ end
 --   [sum of counts], step after step; owners: i32 [captions], the image of each, from 0; word_owners: i32 [sum of
 --   counts], the same for each word; members: i32 [images, captions of an image], ascending
 --
--- and maybe seen, what encode gave for these images; and sampling: the probability that a word after the first is drawn by the model instead, with the generator rng;
--- see nn.feeding
+-- and maybe seen, what encode gave for these images; and sampling: the probability that a word after the first is drawn
+-- by the model instead, with the generator rng; see nn.feeding
 -- @treturn tensor logits [words, vocab], step after step
 function UpDown:forward(batch)
   local held <close> = self:hold()

@@ -46,7 +46,7 @@ function Loop.length(cfg, dataset, pruner)
 end
 
 --- @tparam table parts cfg (a resolved recipe), model (values set, masks attached), dataset, optimiser, pruner (or
--- nil), clock = function -> seconds, hooks:
+-- nil), losses (of each stage, see loss.xent), clock = function -> seconds, hooks:
 --
 -- * log(record): every few steps and at the end; record has step, epoch, loss and so on
 -- * evaluate(step) -> false when interrupted: as often as eval.every says and after the last step
@@ -61,8 +61,13 @@ function Loop:init(parts)
   self.step, self.evaluated = 0, 0 -- steps done; the step of the last finished evaluation
   self.keeps = {}
   for _, step in ipairs(self.cfg.save.keep) do self.keeps[step] = true end
-  self.window = {loss = 0, caption_loss = 0, count = 0} -- sums since the last line of the log
+  self:clear()
   self.waiting = {} -- losses whose values have not been fetched
+end
+
+-- Begin with the sums that the next line of the log is made of.
+function Loop:clear()
+  self.window = {loss = 0, caption_loss = 0, count = 0, more = {}} -- more: name -> {sum, count} of what losses tell
 end
 
 --- What `load` takes, for a checkpoint.
@@ -76,6 +81,7 @@ function Loop:load(state)
     error(("the checkpoint was written after %d steps, but the recipe has only %d"):format(state.step, self.total), 0)
   end
   self.step, self.evaluated, self.window = state.step, state.evaluated, state.window
+  self.window.more = self.window.more or {} -- the last lines of older versions told nothing more
   self.focused = nil
 end
 
@@ -109,18 +115,25 @@ function Loop:diverged()
     .. "optim.clip_value may help. The last checkpoint is from before"):format(self.step, self.cfg.log.every - 1), 0)
 end
 
--- The loss of a batch under the current tape: the captions' and, with a pruner that has one, the whole.
-function Loop:losses(stage, at, batch)
-  local sampling = schedule.at(stage.cfg.sampling, at, "sampling")
-  if sampling > 0 then batch.sampling, batch.rng = sampling, self.rng:fork("sampling") end
-  local logits = self.model:forward(batch)
-  local smoothing = stage.cfg.loss.smoothing
-  local caption = lac.xent(logits, batch.targets, batch.weights, {smoothing = smoothing})
+-- The loss of a batch under the current tape: the captions' and, with a pruner that has one, the whole; then numbers of
+-- the pruner, and what the loss tells.
+function Loop:find_loss(stage, at, batch)
+  local caption, told = self.losses[stage.number]:of(self.model, batch, {
+    rng = self.rng, dataset = self.dataset, length = self.cfg.eval.length or self.dataset.length,
+    sampling = schedule.at(stage.cfg.sampling, at, "sampling")})
   local pruner = self:pruner_of(stage)
-  if not (pruner and pruner.loss) then return caption, caption, nil end
+  if not (pruner and pruner.loss) then return caption, caption, nil, told end
   local term, numbers = pruner:loss(self.model, {step = at.step - 1, steps = at.steps, epoch = at.epoch})
   numbers.scaled = term
-  return caption, caption + term, numbers
+  return caption, caption + term, numbers, told
+end
+
+-- Add what a loss tells of a step.
+function Loop:note(told)
+  for name, value in pairs(told or {}) do
+    local so_far = self.window.more[name] or {sum = 0, count = 0}
+    self.window.more[name] = {sum = so_far.sum + value, count = so_far.count + 1}
+  end
 end
 
 -- What a step needs to know of where it is: step counts from 1 within the stage.
@@ -156,7 +169,7 @@ function Loop:gradient(stage, i)
   self.model:train(self.rng)
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, 0, (i - 1) % self.epoch_steps + 1)
-  tape:backward((self:losses(stage, {step = 1, steps = stage.steps, epoch = 0}, batch)))
+  tape:backward((self:find_loss(stage, {step = 1, steps = stage.steps, epoch = 0}, batch)))
 end
 
 --- Whether the stages and the pruning method can begin; what cannot is an error, as in `begin`.
@@ -207,7 +220,8 @@ function Loop:train_step()
   local tape <close> = lac.tape()
   local batch = self.dataset:batch(self.cfg.seed, epoch, index)
   tell(pruner, "prepare", at)
-  local caption, whole, numbers = self:losses(stage, at, batch)
+  local caption, whole, numbers, told = self:find_loss(stage, at, batch)
+  self:note(told)
   tape:backward(whole)
   local rate = Loop.rate(self.cfg, stage.cfg, at)
   if not tell(pruner, "before_step", self.model, at, self.optimiser) then self.optimiser:step(rate) end
@@ -230,7 +244,8 @@ function Loop:log(at, rate, numbers)
   local record = {step = self.step, epoch = at.epoch, loss = window.loss / window.count, lr = rate,
                   caption_loss = window.caption_loss / window.count}
   for name, value in pairs(numbers or {}) do record["sparsity_" .. name] = number(value) end
-  self.window = {loss = 0, caption_loss = 0, count = 0}
+  for name, told in pairs(window.more) do record[name] = told.sum / told.count end
+  self:clear()
   self.hooks.log(record)
 end
 

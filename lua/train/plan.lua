@@ -76,14 +76,15 @@ end
 
 --- @tparam train.run run built, not started
 -- @tparam[opt] table options points (10) per stage, measure (steps to time, 0: none)
--- @treturn table timeline, sizes, matches, steps, epoch_steps, measured
+-- @treturn table timeline, sizes, matches, losses (of each stage, in words), steps, epoch_steps, measured
 -- @raise what a run would be refused with at its start
 function plan.of(run, options)
   options = options or {}
   local loop = run.loop
   loop:check()
   local out = {timeline = timeline(run.cfg, loop, options.points or 10), sizes = count(run.model),
-               matches = matches(run.cfg, run), steps = loop.total, epoch_steps = loop.epoch_steps}
+               matches = matches(run.cfg, run), losses = {}, steps = loop.total, epoch_steps = loop.epoch_steps}
+  for i, loss in ipairs(run.losses) do out.losses[i] = loss:describe(run.cfg.data.batch) end
   local steps = math.min(options.measure or 0, loop.total - 1)
   if steps > 0 then out.measured = measure(run, steps) end
   return out

@@ -47,10 +47,7 @@ recipe.defaults = {
 recipe.stage = {
   epochs = config.optional("number"), -- or steps
   steps = config.optional("number"),
-  loss = {
-    name = "xent",
-    smoothing = 0, -- label smoothing
-  },
+  loss = {name = "xent"}, -- and what loss.<name> takes
   sampling = config.either(0, "function"), -- share of words taken from the model itself (scheduled sampling)
   lr = scheduled, -- in place of optim.lr
   freeze = {}, -- patterns of names (core.select) of weights that keep their values
@@ -227,8 +224,29 @@ local function with(base, more)
   return out
 end
 
-local function check_stage(stage, i)
-  stage = config.merge(recipe.stage, stage, ("stages.%d"):format(i))
+-- A key that this loss does not know, but another does.
+local function check_foreign(given, name, module, find, place)
+  for _, other in ipairs(find "loss") do
+    for _, key in ipairs(sorted_keys(find("loss", other).defaults)) do
+      if given[key] ~= nil and module.defaults[key] == nil then
+        error(('%s.%s belongs to the loss "%s", not to "%s"'):format(place, key, other, name), 0)
+      end
+    end
+  end
+end
+
+-- What a stage may say, with what the loss that it names takes; and that loss's module.
+local function stage_schema(stage, i, find)
+  local place, given = ("stages.%d.loss"):format(i), type(stage) == "table" and stage.loss or {}
+  local name = type(given) == "table" and given.name or recipe.stage.loss.name
+  local module = part_module("loss", name, find, place)
+  if type(given) == "table" then check_foreign(given, name, module, find, place) end
+  return with({loss = with(recipe.stage.loss, module.defaults)}, recipe.stage), module
+end
+
+local function check_stage(stage, i, find)
+  local defaults, loss = stage_schema(stage, i, find)
+  stage = config.merge(defaults, stage, ("stages.%d"):format(i))
   if (stage.epochs == nil) == (stage.steps == nil) then
     error(("stages.%d: needs epochs or steps, one of them"):format(i), 0)
   end
@@ -236,17 +254,16 @@ local function check_stage(stage, i)
   if not (length > 0 and length < math.huge) then
     error(("stages.%d: %s must be above 0, got %g"):format(i, stage.epochs and "epochs" or "steps", length), 0)
   end
-  if stage.loss.name ~= "xent" then
-    error(('stages.%d.loss: there is no loss "%s"; there is xent'):format(i, stage.loss.name), 0)
-  end
-  if not (stage.loss.smoothing >= 0 and stage.loss.smoothing < 1) then
-    error(("stages.%d.loss.smoothing must be in [0, 1), got %g"):format(i, stage.loss.smoothing), 0)
-  end
+  loss.new(recipe.own(stage.loss), ("stages.%d.loss"):format(i)) -- its own checks
   if type(stage.masks) == "string" and stage.masks ~= "trained" and stage.masks ~= "frozen" then
     error(('stages.%d.masks must be "trained", "frozen" or a list of patterns, got "%s"'):format(i, stage.masks), 0)
   end
   if type(stage.sampling) == "number" and not (stage.sampling >= 0 and stage.sampling <= 1) then
     error(("stages.%d.sampling must be in [0, 1], got %g"):format(i, stage.sampling), 0)
+  end
+  if stage.sampling ~= 0 and not loss.feeds_words then
+    error(('stages.%d.sampling: the loss "%s" feeds no words of the data that others could take the place of; leave '
+      .. "sampling out"):format(i, stage.loss.name), 0)
   end
   schedule.check_rate(stage.lr, ("stages.%d.lr"):format(i))
   return stage
@@ -354,7 +371,7 @@ local function check(value, find)
   if not cfg.stages or #cfg.stages == 0 then
     error("stages is missing: what to train, as in stages = { { epochs = 15, loss = { name = \"xent\" } } }", 0)
   end
-  for i, stage in ipairs(cfg.stages) do cfg.stages[i] = check_stage(stage, i) end
+  for i, stage in ipairs(cfg.stages) do cfg.stages[i] = check_stage(stage, i, find) end
   for _, stage in ipairs(cfg.stages) do
     if cfg.optim.lr == nil and stage.lr == nil then
       error("optim.lr is missing: a number, a schedule or a function of progress", 0)

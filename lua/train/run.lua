@@ -98,7 +98,7 @@ end
 
 --- What a recipe needs to train: data, model with values, optimiser, pruning method.
 -- @tparam table cfg resolved, see train.recipe
--- @treturn table dataset, model, optimiser, pruner, with close()
+-- @treturn table dataset, model, optimiser, pruner, with close(); losses, one for each stage
 function Run.build(cfg)
   lac.device.info() -- a device that cannot be had is no fault of the data file
   local dataset = require("data." .. cfg.data.name).open(recipe.own(cfg.data))
@@ -119,7 +119,12 @@ function Run.build(cfg)
   local settings = recipe.own(cfg.optim)
   settings.lr = nil
   local optimiser = require("optim." .. cfg.optim.name).new(model:parameters(), settings)
-  return {dataset = dataset, model = model, model_config = own, optimiser = optimiser, pruner = pruner}
+  local losses = {}
+  for i, stage in ipairs(cfg.stages) do
+    losses[i] = require("loss." .. stage.loss.name).new(recipe.own(stage.loss), ("stages.%d.loss"):format(i))
+  end
+  return {dataset = dataset, model = model, model_config = own, optimiser = optimiser, pruner = pruner,
+          losses = losses}
 end
 
 function Run:init(folder, cfg, host)
@@ -130,7 +135,7 @@ function Run:init(folder, cfg, host)
   self.judge = {}
   self.collapsed = {} -- names of layers that were warned about
   self.loop = Loop {cfg = cfg, model = self.model, dataset = self.dataset, optimiser = self.optimiser,
-                    pruner = self.pruner, clock = host.clock, hooks = self:hooks()}
+                    pruner = self.pruner, losses = self.losses, clock = host.clock, hooks = self:hooks()}
 end
 
 -- Values and masks in a model file of another run, for pruning methods: {values =, masks =}, name -> tensor of the
@@ -239,7 +244,8 @@ end
 
 local TAGS = {loss = "train/loss", caption_loss = "train/caption_loss", lr = "train/learning_rate",
               sparsity_loss = "sparsity_loss/loss", sparsity_anneal_rate = "sparsity_loss/anneal_rate",
-              sparsity_scaled = "sparsity_loss/loss_scaled", sparsity_sparsity = "prune/sparsity/all"}
+              sparsity_scaled = "sparsity_loss/loss_scaled", sparsity_sparsity = "prune/sparsity/all",
+              reward = "train/avg_reward", baseline = "train/avg_baseline", caption_length = "train/caption_length"}
 
 function Run:log(record)
   if not self.journal then return end -- a plan
@@ -249,7 +255,7 @@ function Run:log(record)
     local tag = TAGS[name] or name == "sparsity" and TAGS.sparsity_sparsity
     if tag then self.events:scalar(tag, value, record.step, now) end
   end
-  self.shown = {loss = record.caption_loss,
+  self.shown = {loss = not record.reward and record.caption_loss or nil, reward = record.reward,
                 sparsity = record.sparsity and ("%.2f %%"):format(100 * math.max(0, record.sparsity))}
   record.time = now
   self.journal:write(record)
@@ -437,6 +443,7 @@ function Run:close()
   if self.journal then self.journal:close() end
   if self.events then self.events:close() end
   if self.pruner then self.pruner:close() end
+  for _, loss in ipairs(self.losses) do loss:close() end
   self.optimiser:close()
   self.model:close()
   self.dataset:close()
