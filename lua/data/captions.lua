@@ -17,6 +17,7 @@ local contents = require "data.contents"
 local lesson = require "data.lesson"
 local Pictures = require "data.pictures"
 local Regions = require "data.regions"
+local rewards = require "data.rewards"
 local suggest = require "core.suggest"
 
 local Dataset = class("Dataset")
@@ -126,6 +127,13 @@ function Dataset:references(split)
   return list
 end
 
+--- What scores captions of the images of this file, as self-critical training does.
+-- @tparam table cfg weights: cider, a number; bleu, a list of four; 0 where not given
+-- @treturn lac.text.rewards to be closed; images are named by their numbers in the file, as in batch.images
+function Dataset:rewards(cfg)
+  return rewards.open(self, cfg)
+end
+
 --- @treturn ?table total, min, mean and max of the images' numbers of regions; nil where there are pictures
 function Dataset:regions()
   return not self.has_pictures and self.looks:counts() or nil
@@ -165,7 +173,7 @@ local function fetch(self, key, images, rng)
   if self.ordered ~= key then order(self, key, images, rng) end
   self.ordered = nil
   local batch = self.looks:take(images)
-  batch.ids = {}
+  batch.ids, batch.images = {}, images
   for i, at in ipairs(images) do batch.ids[i] = self.images[at].id end
   return batch
 end
@@ -225,8 +233,9 @@ end
 -- @tparam integer index 1 to steps()
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
 -- boxes [B, S, 4] or nil; regions: how many each image has, a list; or, where has_pictures, in place of these pictures
--- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images'; rows = B * K
--- captions, and of their words what data.lesson says. The tensors belong to the current tape or scope.
+-- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images'; images: their numbers
+-- in the file, from 1 (see rewards); rows = B * K captions, and of their words what data.lesson says. The tensors belong
+-- to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then
@@ -282,7 +291,7 @@ end
 --       if not batch then break end
 -- @tparam string split
 -- @tparam[opt=50] integer size images per batch
--- @treturn function -> {att, fc, mask, boxes, regions, ids} as for training, or nil after the last
+-- @treturn function -> {att, fc, mask, boxes, regions, ids, images} as for training, or nil after the last
 function Dataset:evaluation(split, size)
   return through(self, "evaluate " .. tostring(split), members(self, split), size or 50)
 end

@@ -118,7 +118,7 @@ local function request(self, batch, captions, each, greedy, at)
   local images, texts, vocab = {}, {}, at.dataset.vocab
   local function add(list, count)
     for i, caption in ipairs(list) do
-      images[#images + 1] = batch.images_at[(i - 1) // count + 1]
+      images[#images + 1] = batch.images[(i - 1) // count + 1]
       texts[#texts + 1] = vocab:decode(caption.ids)
     end
   end
