@@ -37,6 +37,7 @@
 #include "layers/segments.h"
 #include "layers/trigonometric.h"
 #include "layers/window.h"
+#include "ops/draw.h"
 #include "ops/elementwise.h"
 #include "ops/expression.h"
 #include "ops/index.h"

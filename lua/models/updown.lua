@@ -278,7 +278,7 @@ function UpDown:step(session, state, words)
   local context = self.attention(h1, seen, w.v, w.h2att)
   z = lac.linear {context, w.lang_v, h1, w.lang_h1, state.h2, w.lang_hh, bias = session.lang_bias}
   local h2, c2 = lac.lstm_cell(z, state.c2)
-  return self.logit(h2), {h1 = h1, c1 = c1, h2 = h2, c2 = c2}
+  return self.logit(self.output_dropout(h2)), {h1 = h1, c1 = c1, h2 = h2, c2 = c2}
 end
 
 return UpDown

@@ -112,6 +112,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_reduce(L);
   bind_open_index(L);
   bind_open_rng(L);
+  bind_open_draw(L);
   bind_open_sparse(L);
   bind_open_prune(L);
   bind_open_update(L);

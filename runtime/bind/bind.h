@@ -28,6 +28,7 @@ void bind_open_maps(lua_State *L);
 void bind_open_reduce(lua_State *L);
 void bind_open_index(lua_State *L);
 void bind_open_rng(lua_State *L);
+void bind_open_draw(lua_State *L);
 void bind_open_sparse(lua_State *L);
 void bind_open_prune(lua_State *L);
 void bind_open_update(lua_State *L);
