@@ -146,4 +146,22 @@ function golden.ragged(file, seqs)
           owners = lac.tensor(owners, "i32")}
 end
 
+--- Every gradient of a golden file against the model's, within the tolerances of the files' README.
+function golden.compare_gradients(file, model)
+  local compared = 0
+  for _, p in ipairs(model:parameters()) do
+    local want <close> = file:read("grads/" .. p.name)
+    local grad <close> = p.param.value:grad() or lac.zeros(p.param.shape)
+    local good, message = pcall(check.close, grad, want, 1e-5, 1e-3)
+    check.yes(good, p.name .. ": " .. tostring(message))
+    compared = compared + 1
+  end
+  local wanted = golden.group(file, "grads")
+  for _, x in pairs(wanted) do
+    compared = compared - 1
+    x:close()
+  end
+  check.equal(compared, 0) -- every gradient in the file has its parameter
+end
+
 return golden

@@ -33,9 +33,9 @@ end
 -- @treturn table counts: how many captions there are at each step, the longest first, which end one by one; words [sum
 -- of counts] i32, the ids that are fed, step after step; targets, the ids that follow; weights, ones; word_rows: a list
 -- of the caption of each word, from 1; target_list: the targets as a list; owners [captions] i32, the image of each,
--- from 0 (owner_list: as a list); word_owners, that of each word; members [images, per_image] i32, the captions of each image, from 0. For owners and
--- members captions count in the order of their lengths, for word_rows as they are given. The tensors belong to the
--- current tape or scope.
+-- from 0 (owner_list: as a list); word_owners, that of each word; members [images, per_image] i32, the captions of each
+-- image, from 0. For owners and members captions count in the order of their lengths, for word_rows as they are given.
+-- The tensors belong to the current tape or scope.
 return function(tokens, starts, lengths, per_image)
   local rows = by_length(lengths)
   local owners, rows_of = owners_of(rows, per_image)

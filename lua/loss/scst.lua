@@ -174,7 +174,8 @@ local function mean_length(captions, eos)
   return sum / #captions
 end
 
---- The loss of a batch, see loss.xent; only its images count, not their captions.
+--- The loss of a batch, see loss.xent; only its images count, not their captions. What it is made of is in `last`: the
+-- captions, their rewards and baselines.
 -- @treturn tensor
 -- @treturn table reward, baseline and caption_length, means over the samples
 function Scst:of(model, batch, at)
@@ -191,6 +192,7 @@ function Scst:of(model, batch, at)
   local baselines = scst.baselines(rewards, self.samples, self.baseline)
   for i, reward in ipairs(rewards) do advantages[i] = reward - baselines[i] end
   local weights, total = weigh(taught, advantages, vocab)
+  self.last = {captions = captions, rewards = rewards, baselines = baselines}
   return lac.xent(logits, taught.targets, weights, {total = total}),
     {reward = mean(rewards), baseline = mean(baselines), caption_length = mean_length(captions, vocab.eos)}
 end
@@ -217,6 +219,7 @@ function Scst:close()
   if self.rewards then self.rewards:close() end
   self.rewards = nil
 end
+Scst.__close = Scst.close
 
 -- Settings -------------------------------------------------------------------------------------------
 

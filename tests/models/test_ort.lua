@@ -20,23 +20,6 @@ local function at_words(tensor, batch)
   return list
 end
 
-local function compare_gradients(file, model)
-  local compared = 0
-  for _, p in ipairs(model:parameters()) do
-    local want <close> = file:read("grads/" .. p.name)
-    local grad <close> = p.param.value:grad() or lac.zeros(p.param.shape)
-    local good, message = pcall(check.close, grad, want, 1e-5, 1e-3)
-    check.yes(good, p.name .. ": " .. tostring(message))
-    compared = compared + 1
-  end
-  local wanted = golden.group(file, "grads")
-  for _, x in pairs(wanted) do
-    compared = compared - 1
-    x:close()
-  end
-  check.equal(compared, 0) -- every gradient in the file has its parameter
-end
-
 -- Log-probabilities, losses and every gradient of a golden file, within the tolerances of its README.
 local function agrees(name)
   local file <close> = golden.open(name)
@@ -52,7 +35,7 @@ local function agrees(name)
     check.close(loss:item(), scalar(file, "outputs/loss"), 0, 1e-5)
     tape:backward(loss)
   end
-  compare_gradients(file, model)
+  golden.compare_gradients(file, model)
   model:close()
 end
 
@@ -123,7 +106,7 @@ local function self_critical_agrees(name)
     check.close(loss:item(), scalar(file, "outputs/loss"), 1e-5, 1e-5)
     tape:backward(loss)
   end
-  compare_gradients(file, model)
+  golden.compare_gradients(file, model)
   model:close()
 end
 

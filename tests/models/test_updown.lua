@@ -9,7 +9,6 @@ local T = {}
 local function agrees(name)
   local file <close> = golden.open(name)
   local model = golden.updown(file)
-  local parameters = model:parameters()
   do
     local tape <close> = lac.tape()
     local batch = golden.batch(file)
@@ -24,12 +23,7 @@ local function agrees(name)
     check.close(loss:item(), want_loss, 0, 1e-5)
     tape:backward(loss)
   end
-  for _, p in ipairs(parameters) do
-    local want <close> = file:read("grads/" .. p.name)
-    local grad <close> = p.param.value:grad() or lac.zeros(p.param.shape)
-    local good, message = pcall(check.close, grad, want, 1e-5, 1e-3)
-    check.yes(good, p.name .. ": " .. tostring(message))
-  end
+  golden.compare_gradients(file, model)
   model:close()
 end
 
