@@ -16,6 +16,7 @@ local config = require "core.config"
 local contents = require "data.contents"
 local lesson = require "data.lesson"
 local Pictures = require "data.pictures"
+local references = require "data.references"
 local Regions = require "data.regions"
 local rewards = require "data.rewards"
 local suggest = require "core.suggest"
@@ -57,7 +58,7 @@ end
 function Dataset:init(cfg)
   local file <close>, parts = contents.open(cfg.path, cfg.verify)
   for key, value in pairs(parts) do self[key] = value end
-  self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
+  self.length, self.per_image, self.batch_images = cfg.length, cfg.captions_per_image, cfg.batch
   self.augment = cfg.augment
   self.length = self.length or self.vocab.usual_length
   open_looks(self, file, cfg)
@@ -309,17 +310,17 @@ end
 --- All images as a source of a data file has them, with the ids of their captions.
 -- @treturn table list of {id, file, split, captions, tokens, ids}, in the order of the file
 function Dataset:contents()
-  local list = {}
+  local file <close> = lac.hdf5.open(self.path, {verify = false})
+  local list, words = {}, references.read(file, self)
   for _, split in ipairs(build.SPLITS) do
     for _, at in ipairs(self.members[split]) do
-      local image, tokens, all = self.images[at], {}, {}
+      local image, all = self.images[at], {}
       for caption = self.caption_start[at] + 1, self.caption_start[at + 1] do
         local first = self.token_start[caption]
-        local ids = table.move(self.tokens, first + 1, self.token_start[caption + 1], 1, {})
-        all[#all + 1], tokens[#tokens + 1] = ids, self.vocab:decode(ids)
+        all[#all + 1] = table.move(self.tokens, first + 1, self.token_start[caption + 1], 1, {})
       end
-      list[#list + 1] = {id = image.id, file = image.file, split = split, captions = image.captions, tokens = tokens,
-                         ids = all, at = at}
+      list[#list + 1] = {id = image.id, file = image.file, split = split, captions = image.captions,
+                         tokens = words[at], ids = all, at = at}
     end
   end
   table.sort(list, function(a, b) return a.at < b.at end)

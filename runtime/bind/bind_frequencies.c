@@ -85,6 +85,7 @@ const char *bind_check_caption(lua_State *L, const char *op, lua_Integer image, 
 /* The keys of the set at index 2. */
 static void read_known(lua_State *L, lac_frequencies *to) {
   luaL_checktype(L, 2, LUA_TTABLE);
+  bind_try(L, lac_frequencies_restrict(to));
   for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
     size_t bytes;
     if (lua_type(L, -2) != LUA_TSTRING)
@@ -176,10 +177,21 @@ static int l_total(lua_State *L) {
   return 1;
 }
 
+/* frequencies:ngrams() -> how many have an image */
+static int l_ngrams(lua_State *L) {
+  const lac_frequencies *self = check_frequencies(L);
+  lua_Integer count = 0;
+  for (uint32_t id = lac_ngrams_count(lac_frequencies_borrow_ngrams(self)); id-- > 0;)
+    if (lac_frequencies_images(self, id) > 0) count++;
+  lua_pushinteger(L, count);
+  return 1;
+}
+
 /* Into the table lac.text on the top. */
 void bind_open_frequencies(lua_State *L) {
   static const luaL_Reg methods[] = {{"text", l_text},
                                      {"table", l_table},
+                                     {"ngrams", l_ngrams},
                                      {"__len", l_total},
                                      {"__gc", release_frequencies},
                                      {NULL, NULL}};

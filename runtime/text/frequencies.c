@@ -67,9 +67,12 @@ static lac_status extend(lac_frequencies *self) {
   return LAC_OK;
 }
 
+lac_status lac_frequencies_restrict(lac_frequencies *self) {
+  return self->known ? LAC_OK : lac_ngrams_new(&self->known);
+}
+
 lac_status lac_frequencies_know(lac_frequencies *self, const char *word, size_t bytes) {
   uint32_t number;
-  if (!self->known) LAC_TRY(lac_ngrams_new(&self->known));
   return lac_ngrams_word(self->known, &number, word, bytes);
 }
 

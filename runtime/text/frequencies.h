@@ -24,8 +24,11 @@ lac_frequencies *lac_frequencies_retain(lac_frequencies *self);
 /** NULL does nothing. */
 void lac_frequencies_release(lac_frequencies *self);
 
-/** A word that stays what it is; without any, all do. To be said before the first caption.
- * @return LAC_OK; LAC_ENOMEM */
+/** From now on words are "UNK" unless lac_frequencies_know() names them. @return LAC_OK; LAC_ENOMEM
+ */
+lac_status lac_frequencies_restrict(lac_frequencies *self);
+
+/** A word that stays what it is, in a restricted table. @return LAC_OK; LAC_ENOMEM */
 lac_status lac_frequencies_know(lac_frequencies *self, const char *word, size_t bytes);
 
 /** The captions that follow are those of the next image. @return LAC_OK; LAC_ENOMEM */
