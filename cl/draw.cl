@@ -15,28 +15,42 @@ inline float weight(float z, float top, float sharp) {
   return z == -INFINITY ? 0.0f : bounded_exp((z - top) * sharp);
 }
 
-/* What the words of the row with a key of at least `key` come to: their weights, or (sharp = 0) their number. */
-inline float mass_from(const global float *z, ulong n, uint key, float top, float sharp, local float *room) {
-  float total = 0.0f;
-  for (ulong i = get_local_id(0); i < n; i += REDUCE) {
-    const float v = z[i];
-    if (key_of(v) >= key && v != -INFINITY) total += sharp > 0.0f ? bounded_exp((v - top) * sharp) : 1.0f;
+/* What the words of the row with a score of at least `limit` come to: their weights, or (sharp = 0) their number. By
+ * eights, as in row_max; NaN does not count, and no word where limit is NaN. */
+inline float mass_from(const global float *z, ulong n, float limit, float top, float sharp, local float *room) {
+  const ulong lid = get_local_id(0), whole = n - n % 8;
+  float8 total = (float8)(0.0f);
+  if (sharp > 0.0f) {
+    for (ulong i = 8 * lid; i < whole; i += 8 * REDUCE) {
+      const float8 v = vload8(0, z + i);
+      total += v >= (float8)(limit) ? bounded_exp8((v - top) * sharp) : (float8)(0.0f);
+    }
+  } else {
+    for (ulong i = 8 * lid; i < whole; i += 8 * REDUCE)
+      total += vload8(0, z + i) >= (float8)(limit) ? (float8)(1.0f) : (float8)(0.0f);
   }
-  return group_sum(total, room);
+  if (whole + lid < n && z[whole + lid] >= limit)
+    total.s0 += sharp > 0.0f ? bounded_exp((z[whole + lid] - top) * sharp) : 1.0f;
+  return group_sum(sum8(total), room);
 }
 
-/* The largest key from which on words come to `goal` or more, 0 where none do; bit by bit from the top. */
-inline uint find_key(const global float *z, ulong n, float goal, float top, float sharp, local float *room) {
-  uint key = 0;
+/* The float at a place in the order of all floats, counted in 32 bits; at 0 it is NaN. */
+inline float float_at(uint place) {
+  return as_float(place >> 31 ? place ^ 0x80000000u : ~place);
+}
+
+/* The largest score from which on words come to `goal` or more, NaN where none do; bit by bit from the top. */
+inline float find_limit(const global float *z, ulong n, float goal, float top, float sharp, local float *room) {
+  uint place = 0;
   for (uint bit = 0x80000000u; bit > 0; bit >>= 1)
-    if (mass_from(z, n, key | bit, top, sharp, room) >= goal) key |= bit;
-  return key;
+    if (mass_from(z, n, float_at(place | bit), top, sharp, room) >= goal) place |= bit;
+  return float_at(place);
 }
 
-/* -inf to words below the key; NaN stays */
-inline void drop_below(global float *z, ulong n, uint key) {
+/* -inf to scores below the limit; NaN stays */
+inline void drop_below(global float *z, ulong n, float limit) {
   for (ulong i = get_local_id(0); i < n; i += REDUCE)
-    if (key_of(z[i]) < key && z[i] == z[i]) z[i] = -INFINITY;
+    if (z[i] < limit) z[i] = -INFINITY;
   barrier(CLK_GLOBAL_MEM_FENCE);
 }
 
@@ -64,10 +78,10 @@ GROUP_KERNEL void draw_allowed(global float *z, ulong z0, const global float *x,
     for (ulong i = lid; i < n; i += REDUCE) to[i] = from[i];
   barrier(CLK_GLOBAL_MEM_FENCE);
   const float top = row_max(to, n, room);
-  if (top_k > 0) drop_below(to, n, find_key(to, n, (float)top_k, top, 0.0f, room));
+  if (top_k > 0) drop_below(to, n, find_limit(to, n, (float)top_k, top, 0.0f, room));
   if (nucleus < 1.0f) {
-    const float whole = mass_from(to, n, 0, top, sharp, room);
-    drop_below(to, n, find_key(to, n, nucleus * whole, top, sharp, room));
+    const float whole = mass_from(to, n, -MAXFLOAT, top, sharp, room);
+    drop_below(to, n, find_limit(to, n, nucleus * whole, top, sharp, room));
   }
 }
 

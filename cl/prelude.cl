@@ -123,13 +123,6 @@ inline float sum8(float8 x) {
   return two.x + two.y;
 }
 
-/* Keys of 32 bits in the order of the floats: NaN first, then -inf .. inf; both zeros are one. */
-inline uint key_of(float x) {
-  const uint bits = as_uint(x), size = bits & 0x7fffffffu;
-  const uint ordered = bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
-  return size > 0x7f800000u ? 0u : (size == 0u ? 0x80000000u : ordered);
-}
-
 /* Work items of a reduction group; the host launches these kernels with exactly this many. */
 #define REDUCE 64
 

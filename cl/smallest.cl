@@ -14,6 +14,13 @@
 #define LAST 1024
 #define ROW (2 * FIRST + LAST)
 
+/* NaN first, then -inf .. inf; both zeros are one. */
+inline uint key_of(float x) {
+  const uint bits = as_uint(x), size = bits & 0x7fffffffu;
+  const uint ordered = bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
+  return size > 0x7f800000u ? 0u : (size == 0u ? 0x80000000u : ordered);
+}
+
 inline uint sum_before(uint value, local uint *room, uint *total) {
   const uint lid = (uint)get_local_id(0);
   barrier(CLK_LOCAL_MEM_FENCE);
