@@ -119,6 +119,13 @@ function Dataset:ids(split)
   return ids
 end
 
+--- @treturn table id -> its image's number in the file, as rewards count, of a split
+function Dataset:numbers(split)
+  local numbers = {}
+  for _, at in ipairs(members(self, split)) do numbers[self.images[at].id] = at end
+  return numbers
+end
+
 --- @treturn table list of {id =, captions = {texts as written}} of a split, in the order of the file
 function Dataset:references(split)
   local list = {}

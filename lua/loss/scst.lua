@@ -112,9 +112,14 @@ local function greedy_captions(model, batch, at)
   return found
 end
 
+-- What rewards captions of a data set, made at first use.
+local function rewards_of(self, dataset)
+  self.rewards = self.rewards or dataset:rewards(self.reward)
+  return self.rewards
+end
+
 -- Let the rewards of captions be worked out, those of `each` to an image, and of one greedy caption each behind them.
 local function request(self, batch, captions, each, greedy, at)
-  self.rewards = self.rewards or at.dataset:rewards(self.reward)
   local images, texts, vocab = {}, {}, at.dataset.vocab
   local function add(list, count)
     for i, caption in ipairs(list) do
@@ -124,7 +129,7 @@ local function request(self, batch, captions, each, greedy, at)
   end
   add(captions, each)
   add(greedy, 1)
-  self.rewards:request(images, texts)
+  rewards_of(self, at.dataset):request(images, texts)
 end
 
 -- Wait for them: those of the captions, and in `greedy` those of the others.
@@ -195,6 +200,17 @@ function Scst:of(model, batch, at)
   self.last = {captions = captions, rewards = rewards, baselines = baselines}
   return lac.xent(logits, taught.targets, weights, {total = total}),
     {reward = mean(rewards), baseline = mean(baselines), caption_length = mean_length(captions, vocab.eos)}
+end
+
+--- The mean reward of captions of a split, for comparing models by what they are trained for.
+-- @tparam table dataset
+-- @tparam string split
+-- @tparam table rows list of {image_id, caption}
+-- @treturn number
+function Scst:score(dataset, split, rows)
+  local numbers, images, texts = dataset:numbers(split), {}, {}
+  for i, row in ipairs(rows) do images[i], texts[i] = numbers[row.image_id], row.caption end
+  return mean(rewards_of(self, dataset):score(images, texts))
 end
 
 -- Weighted scores as text: "CIDEr-D + 0.5 BLEU-4".

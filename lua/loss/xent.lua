@@ -6,6 +6,7 @@
 --   number; at: rng, dataset, length (of a caption that is decoded), sampling (share of words from the model itself)
 -- * describe(images) -> what it does in words, with so many images in a batch
 -- * close()
+-- * score(dataset, split, rows) -> the mean of what it trains for over captions {image_id, caption}, where it can tell
 --
 -- and feeds_words: whether `sampling` means anything to it.
 -- @module loss.xent

@@ -261,8 +261,9 @@ function Run:log(record)
   self.journal:write(record)
 end
 
+-- Those that are wanted, and the reward where there is one.
 local function by_name(scores, metrics)
-  local out = {}
+  local out = {reward = scores.reward}
   for _, metric in ipairs(metrics) do
     for _, name in ipairs(standard.GROUPS[metric]) do out[name] = scores[name] end
   end
@@ -283,8 +284,15 @@ function Run:keep_scores(split, width, step, rows, scores)
                       ("%08d,"):format(step) .. table.concat(cells, ","))
 end
 
+-- The mean reward of a split's captions, where a stage trains for rewards.
+function Run:reward(split, rows)
+  for _, loss in ipairs(self.losses) do
+    if loss.score then return loss:score(self.dataset, split, rows) end
+  end
+end
+
 --- Captions and scores of a split with a model.
--- @treturn ?table scores; nil when stopped
+-- @treturn ?table scores, and reward; nil when stopped
 function Run:score(model, split, width, step)
   model:eval()
   local rows = evaluate.captions(model, self.dataset, split, {
@@ -293,6 +301,7 @@ function Run:score(model, split, width, step)
   if not rows then return nil end
   self.judge[split] = self.judge[split] or evaluate.judge(self.dataset, split)
   local scores = self.judge[split](rows)
+  scores.reward = self:reward(split, rows)
   self:keep_scores(split, width, step, rows, scores)
   return scores
 end
@@ -368,6 +377,7 @@ function Run:describe(scores)
     local name = standard.main(metric)
     words[#words + 1] = ("%s %.3f"):format(standard.label(name), scores[name])
   end
+  if scores.reward then words[#words + 1] = ("reward %.3f"):format(scores.reward) end
   return table.concat(words, ", ")
 end
 

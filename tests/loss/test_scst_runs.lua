@@ -27,7 +27,7 @@ end
 function T.rewards_rise_and_are_logged_with_their_baseline_and_length()
   files.with_folder(function(folder)
     local run = folder .. "/run"
-    runs.start(toy.recipe(folder), run, {"optim.eps=1e-6", "eval.every=30 epochs", "log.every=12",
+    runs.start(toy.recipe(folder), run, {"optim.eps=1e-6", "eval.every=5 epochs", "log.every=12",
       "stages={{epochs = 6}, {epochs = 24, lr = 5e-3, loss = {name = 'scst', samples = 6}}}"})
     local lines = logged(run, "reward")
     check.equal(#lines, 12)
@@ -38,8 +38,11 @@ function T.rewards_rise_and_are_logged_with_their_baseline_and_length()
       check.yes(line.caption_length > 0 and line.caption_length <= 8)
     end
     check.equal(#logged(run, "loss"), 15)
+    local evaluations = logged(run, "val")
+    check.equal(#evaluations, 6)
+    check.yes(evaluations[6].val.reward > evaluations[1].val.reward + 0.3, "captions of the validation split are no better")
     local events = files.read(run .. "/events.out.tfevents.lacuna")
-    for _, tag in ipairs {"train/avg_reward", "train/avg_baseline", "train/caption_length"} do
+    for _, tag in ipairs {"train/avg_reward", "train/avg_baseline", "train/caption_length", "val/reward"} do
       check.yes(events:find(tag, 1, true), tag)
     end
   end)
