@@ -26,6 +26,8 @@ local bench = {
     {name = "prune", value = "METHOD", choices = {"none", "supermask"}, default = "none", help = "none or supermask"},
     {name = "draw", value = "WHEN", choices = {"step", "forward"}, default = "step",
       help = "masks of supermask: at every time step, or once per forward pass"},
+    {name = "loss", value = "NAME", choices = {"xent", "scst"}, default = "xent",
+      help = "of a step: cross-entropy, or self-critical with 15 samples of each of 5 images"},
     {name = "turns", value = "N", type = "integer", min = 1, default = 7, help = "times measured, after warm-up"},
     {name = "warm", value = "N", type = "integer", min = 1, default = 2, help = "turns before"},
     {name = "dense", help = "in turns with the dense step"},
@@ -37,7 +39,8 @@ local bench = {
     {name = "serve", help = "take part in another bench: the protocol on standard input and output"},
   },
   arguments = {name = "step, decode, encoder or prune", min = 1, max = 1},
-  details = "A step is forward, cross-entropy, backward, the model's usual Adam and limit of gradients. decode makes\n"
+  details = "A step is forward, cross-entropy, backward, the model's usual Adam and limit of gradients; with\n"
+    .. "--loss scst captions are drawn, scored and taught. decode makes\n"
     .. "greedy captions of " .. workload.DECODED .. " images, from their region features on. encoder gives the\n"
     .. "classes of " .. workload.PICTURES .. " pictures of 224x224. prune scores all weights of the\n"
     .. "network and makes masks of the smallest 97.5 %. Printed: median, fastest and slowest of the turns in seconds,\n"
@@ -66,10 +69,10 @@ local function peak_resident()
 end
 
 local function warm_up(args)
-  local step = WORK[args[1]](args)
+  local step, rewards = WORK[args[1]](args, native.clock)
   for _ = 1, args.warm do timed(step) end
   lac.device.reset_peak()
-  return step
+  return step, rewards
 end
 
 local function serve(args)
@@ -127,6 +130,7 @@ local PEERS = native.lua_dir .. "/../tests/bench/"
 -- Words of the command line that tell a peer the sizes.
 local function peer_sizes(args)
   local words = {}
+  if args.loss == "scst" then words[1] = "--loss scst" end
   for key, value in pairs(workload.sizes(args)) do
     if key ~= "fc_features" then words[#words + 1] = ("--%s %d"):format(key == "steps" and "time" or key, value) end
   end
@@ -163,8 +167,8 @@ end
 
 local function start_dense(args)
   local self = "/proc/" .. io.open("/proc/self/stat"):read("n") .. "/exe"
-  return start("dense", ("%s bench %s --serve --model %s --preset %s --warm %d"):format(self, args[1],
-    args.model, args.preset, args.warm))
+  return start("dense", ("%s bench %s --serve --model %s --preset %s --loss %s --warm %d"):format(self, args[1],
+    args.model, args.preset, args.loss, args.warm))
 end
 
 -- Numbers ----------------------------------------------------------------------------------------------
@@ -204,12 +208,21 @@ local function print_profile(step)
   end
 end
 
+-- What rewards take by themselves, the median of some tries; in a step they are worked out while the device works.
+local function print_rewards(rewards, step)
+  local times = {}
+  for i = 1, 7 do times[i] = rewards() end
+  local median = spread(times)
+  print(("rewards of a step's captions: %.2f ms by themselves, %.2f %% of a step"):format(1e3 * median,
+    100 * median / step))
+end
+
 local function mib(bytes)
   return bytes and bytes > 0 and ("%.0f MiB resident"):format(bytes / MIB) or "resident memory unknown"
 end
 
 local function compete(args)
-  local step = warm_up(args)
+  local step, rewards = warm_up(args)
   local ours = {name = "lacuna", times = {}, busy = {}, step = function() return timed(step) end}
   local all = {ours}
   if args.dense then all[#all + 1] = start_dense(args) end
@@ -225,13 +238,15 @@ local function compete(args)
     print(("encoder %s, %s; %d turns"):format(args.model, args.train and "forward and backward" or "forward",
       args.turns))
   else
-    print(("%s %s, %s; prune %s%s; %d turns"):format(args[1], args.model, args.preset, args.prune,
+    print(("%s %s, %s%s; prune %s%s; %d turns"):format(args[1], args.model, args.preset,
+      args.loss == "scst" and ", self-critical" or "", args.prune,
       args.prune == "none" and "" or ", a draw per " .. args.draw, args.turns))
   end
   print_times(ours, ("%s, %.0f MiB of them tensors"):format(mib(peak_resident()),
     lac.device.memory().peak_bytes / MIB))
   for i = 2, #all do print_times(all[i], mib(all[i].finish())) end
   for i = 2, #all do print_ratio(ours, all[i]) end
+  if rewards then print_rewards(rewards, ours.median) end
   if args.profile then print_profile(step) end
 end
 
@@ -297,6 +312,10 @@ function bench.run(args)
   check_model(args)
   if args[1] == "encoder" and (args.dense or args.prune ~= "none") then
     options.wrong("bench encoder prunes nothing: leave --prune and --dense out")
+  end
+  if args.loss ~= "xent" and args[1] ~= "step" then options.wrong("--loss belongs to bench step") end
+  if args.loss == "scst" and args.peer and args.model ~= "updown" then
+    options.wrong("the peer of %s knows no self-critical step; that of updown does", args.model)
   end
   if args.train and args[1] ~= "encoder" then options.wrong("--train belongs to bench encoder") end
   run(args)

@@ -5,7 +5,10 @@ local lac = require "lac"
 local adam = require "optim.adam"
 local beam = require "train.beam"
 local checkpoint = require "train.checkpoint"
+local sample = require "train.sample"
+local scst = require "loss.scst"
 local supermask = require "prune.supermask"
+local vocab = require "data.vocab"
 
 local workload = {}
 
@@ -64,11 +67,19 @@ workload.PICTURES = 8
 --- Images that are decoded at once.
 workload.DECODED = 50
 
+-- Self-critical steps: images and the captions drawn of each, and their words with the end: captions end after 7 to 14
+-- words, as those of trained models do, since the words of a network with random weights hardly ever do.
+local SELF_CRITICAL = {images = 5, captions = 15, steps = 14, shortest = 7}
+
 --- The sizes of a network.
--- @tparam table args model, preset
+-- @tparam table args model, preset, loss
 -- @treturn table
 function workload.sizes(args)
-  return KINDS[args.model].presets[args.preset]
+  local sizes = KINDS[args.model].presets[args.preset]
+  if args.loss ~= "scst" then return sizes end
+  local own = {}
+  for key, value in pairs(sizes) do own[key] = SELF_CRITICAL[key] or value end
+  return own
 end
 
 --- Settings of its dropout.
@@ -102,16 +113,69 @@ local function make_images(args, images, rng)
   return batch
 end
 
---- One training step: forward, cross-entropy, backward, clipping of gradients at 0.1 and Adam.
--- @tparam table args model, preset, prune, draw
--- @treturn function () -> the loss, with the device idle
-function workload.training(args)
-  local kind, size, rng = KINDS[args.model], workload.sizes(args), lac.rng(3)
-  local model, batch, method = workload.model(args), make_images(args, size.images, rng), nil
+-- Cross-entropy of random captions: a function that gives the loss under the current tape.
+local function cross_entropy(model, batch, size, rng)
   local rows = size.images * size.captions
   batch.words = rng:integers({size.steps, rows}, size.vocab)
   batch.targets = rng:integers({size.steps * rows}, size.vocab)
   batch.weights = lac.zeros({size.steps * rows}):fill(1)
+  return function() return lac.xent(model(batch), batch.targets, batch.weights) end
+end
+
+-- A data set as far as self-critical training looks at it: random words, and five references of ten words an image.
+local function random_references(size, rng)
+  local words, lists = {}, {}
+  for i = 1, size.vocab - 4 do words[i] = "w" .. i end
+  for i = 1, size.images do
+    lists[i] = {}
+    for j = 1, 5 do
+      local text = {}
+      for k = 1, 10 do text[k] = words[1 + rng:below(#words)] end
+      lists[i][j] = table.concat(text, " ")
+    end
+  end
+  return {vocab = vocab.from_words(words),
+          rewards = function(_, weights) return lac.text.rewards(lists, weights) end}
+end
+
+-- The self-critical loss of captions that the network draws: step, which gives it under the current tape, and rewards,
+-- which gives the seconds that the texts of the last step's captions and their rewards take when nothing else runs.
+local function self_critical(model, batch, size, rng, clock)
+  local loss, own = scst.new {samples = size.captions}, {}
+  local at = {rng = lac.rng(5), length = size.steps, dataset = random_references(size, rng)}
+  batch.images = {}
+  for i = 1, size.images do batch.images[i] = i end
+  function loss.draw(_, network, seen)
+    local drawn = sample.captions(network, seen, {each = size.captions, length = size.steps, rng = at.rng})
+    for r, caption in ipairs(drawn) do
+      local last = SELF_CRITICAL.shortest + (7 * r) % (size.steps - SELF_CRITICAL.shortest + 1)
+      for t = #caption.ids, last + 1, -1 do caption.ids[t] = nil end
+    end
+    return drawn
+  end
+  own.step = function() return (loss:of(model, batch, at)) end
+  own.rewards = function()
+    local start, images, texts = clock(), {}, {}
+    for i, caption in ipairs(loss.last.captions) do
+      images[i], texts[i] = (i - 1) // size.captions + 1, at.dataset.vocab:decode(caption.ids)
+    end
+    loss.rewards:score(images, texts)
+    return clock() - start
+  end
+  return own
+end
+
+--- One training step: forward, cross-entropy, or the drawing of captions and their self-critical loss, backward,
+-- clipping of gradients at 0.1 and Adam.
+-- @tparam table args model, preset, prune, draw, loss
+-- @tparam function clock
+-- @treturn function () -> the loss, with the device idle
+-- @treturn ?function () -> seconds that the rewards of the last step take by themselves
+function workload.training(args, clock)
+  local kind, size, rng = KINDS[args.model], workload.sizes(args), lac.rng(3)
+  local model, batch, method = workload.model(args), make_images(args, size.images, rng), nil
+  local rewarded = args.loss == "scst" and self_critical(model, batch, size, rng, clock)
+  local caption_loss = rewarded and rewarded.step or cross_entropy(model, batch, size, rng)
   if args.prune == "supermask" then
     method = supermask.new {target = 0.975, draw = args.draw}
     method:attach(model)
@@ -120,14 +184,14 @@ function workload.training(args)
   local optimiser = adam.new(model:parameters(), kind.adam)
   return function()
     local tape <close> = lac.tape()
-    local loss = lac.xent(model(batch), batch.targets, batch.weights)
+    local loss = caption_loss()
     if method then loss = loss + method:loss(model, {step = 50, steps = 100}) end
     tape:backward(loss)
     optimiser:step(kind.rate)
     if method then method:update(model) end
     model:zero_grad()
     return loss:item()
-  end
+  end, rewarded and rewarded.rewards
 end
 
 --- The classes of pictures of 224x224, from numbers from 0 to 1 on; with `train`, in training mode and with the

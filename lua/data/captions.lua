@@ -242,8 +242,8 @@ end
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
 -- boxes [B, S, 4] or nil; regions: how many each image has, a list; or, where has_pictures, in place of these pictures
 -- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images'; images: their numbers
--- in the file, from 1 (see rewards); rows = B * K captions, and of their words what data.lesson says. The tensors belong
--- to the current tape or scope.
+-- in the file, from 1 (see rewards); rows = B * K captions, and of their words what data.lesson says. The tensors
+-- belong to the current tape or scope.
 function Dataset:batch(seed, epoch, index)
   local steps = self:steps()
   if math.type(seed) ~= "integer" or math.type(epoch) ~= "integer" then

@@ -9,8 +9,8 @@
 --
 -- The images are encoded once, in training mode under the tape. Captions are drawn from that without a tape, and then
 -- taught all at once, while their rewards are worked out on the host. So the image is seen, and masks that are drawn
--- per pass are drawn, once for both. Dropout behind the encoder is drawn anew when the captions are taught, as are masks
--- that change at every time step; the published program, which keeps the graph of the drawing, has the same ones in
+-- per pass are drawn, once for both. Dropout behind the encoder, and masks that change at every time step, are drawn
+-- anew when the captions are taught; the published program, which keeps the graph of the drawing, has the same ones in
 -- both. Without dropout, and with masks that stay, nothing differs.
 -- @module loss.scst
 local lac = require "lac"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Seconds and peak memory of a training step, ours and PyTorch's in turns: dense, and pruned by supermasks; for the
-# relation transformer also of greedy decoding; or of GoogLeNet, forward, and forward and backward.
+# relation transformer also of greedy decoding; or of GoogLeNet, forward, and forward and backward; or a self-critical
+# step of Up-Down (scst).
 #
-#   sh tests/bench/step.sh [TURNS [updown|ort|encoder]]
+#   sh tests/bench/step.sh [TURNS [updown|scst|ort|encoder]]
 #
 # Needs a build in build/. Makes build/torch, a virtual environment with PyTorch from PyPI (some 5 GB: its Linux wheel
 # wants NVIDIA's libraries to be imported at all), and looks for PyTorch's best setting first: threads 1 or 2, as
@@ -14,6 +15,8 @@ cd "$(dirname "$0")/../.."
 turns=${1:-7}
 model=${2:-updown}
 python=build/torch/bin/python
+loss=xent
+[ "$model" != scst ] || model=updown loss=scst
 script=tests/bench/${model}_step.py
 [ -x build/bin/lacuna ] || { echo "step.sh: there is no build/bin/lacuna" >&2 && exit 1; }
 [ -f "$script" ] || { echo "step.sh: there is no $script" >&2 && exit 1; }
@@ -61,6 +64,12 @@ run() { # step or decode, options
     --peer-options "$words" "$@"
 }
 
+if [ "$loss" = scst ]; then
+  choices="--pass=single --pass=two,--logits=step --pass=two,--logits=all"
+  search "--loss scst --images 5 --captions 15 --time 14"
+  run step --loss scst
+  exit
+fi
 search ""
 run step
 run step --prune supermask --draw step --dense

@@ -6,6 +6,10 @@ repeated for the captions of an image, an LSTMCell on concatenated inputs at eve
 step every call of a masked layer draws: sigmoid, Bernoulli, product, a straight-through gradient, a loss on
 sparsity and an Adam of their own for the logits; with --masks forward one draw serves a whole pass.
 
+With --loss scst a step draws captions, the graph kept, and weights their log-probabilities by advantages: a single pass
+as in the published program, or with --pass two drawing without a graph and then teacher forcing. Captions end after 7 to
+14 words, as in lua/cli/workload.lua. The advantages are there already: nothing is scored.
+
 The protocol is peer.py's.
 """
 import argparse
@@ -18,6 +22,8 @@ for name, value in (("vocab", 10001), ("embed", 1000), ("hidden", 1000), ("atten
     parser.add_argument("--" + name, type=int, default=value)
 parser.add_argument("--dropout", type=float, default=0.5)
 parser.add_argument("--masks", choices=("none", "step", "forward"), default="none")
+parser.add_argument("--loss", choices=("xent", "scst"), default="xent")
+parser.add_argument("--pass", dest="passes", choices=("single", "two"), default="single")
 parser.add_argument("--logits", choices=("step", "all"), default="step",
                     help="the classifier at every time step, as published, or once for all")
 parser.add_argument("--adam", choices=("fused", "foreach", "loop"), default="fused")
@@ -116,22 +122,40 @@ class UpDown(nn.Module):
         self.attention = Attention()
         self.logit, self.drop = Linear(hidden, args.vocab), drop
 
-    def forward(self, fc, att, words):
+    def look(self, fc, att):
         each = args.captions
         fc, values = self.fc_embed(fc), self.att_embed(att)
         keys = self.ctx2att(values)
-        fc, values, keys = (x.repeat_interleave(each, 0) for x in (fc, values, keys))
-        zeros = fc.new_zeros(words.size(0), args.hidden)
-        one, two, out = (zeros, zeros), (zeros, zeros), []
+        seen = [x.repeat_interleave(each, 0) for x in (fc, values, keys)]
+        zeros = fc.new_zeros(seen[0].size(0), args.hidden)
+        return seen, ((zeros, zeros), (zeros, zeros))
+
+    def advance(self, seen, state, words):
+        (fc, values, keys), (one, two) = seen, state
+        one = self.att_lstm(torch.cat([two[0], fc, self.embed(words)], 1), one)
+        two = self.lang_lstm(torch.cat([self.attention(one[0], values, keys), one[0]], 1), two)
+        return self.drop(two[0]), (one, two)
+
+    def forward(self, fc, att, words):
+        seen, state = self.look(fc, att)
+        out = []
         for t in range(words.size(1)):
-            x = self.embed(words[:, t])
-            one = self.att_lstm(torch.cat([two[0], fc, x], 1), one)
-            seen = self.attention(one[0], values, keys)
-            two = self.lang_lstm(torch.cat([seen, one[0]], 1), two)
-            h = self.drop(two[0])
+            h, state = self.advance(seen, state, words[:, t])
             out.append(h if args.logits == "all" else torch.log_softmax(self.logit(h), 1))
         out = torch.stack(out, 1)
         return torch.log_softmax(self.logit(out), 2) if args.logits == "all" else out
+
+    def sample(self, fc, att):
+        """Words drawn step by step and their log-probabilities, both [captions, time]."""
+        seen, state = self.look(fc, att)
+        word, words, chosen = torch.full((seen[0].size(0),), 2), [], []
+        for _ in range(args.time):
+            h, state = self.advance(seen, state, word)
+            logp = torch.log_softmax(self.logit(h), 1)
+            word = torch.multinomial(logp.detach().exp(), 1).squeeze(1)
+            words.append(word)
+            chosen.append(logp.gather(1, word.unsqueeze(1)).squeeze(1))
+        return torch.stack(words, 1), torch.stack(chosen, 1)
 
 
 def build_step():
@@ -145,13 +169,28 @@ def build_step():
     words = torch.randint(0, args.vocab, (rows, args.time))
     targets = torch.randint(0, args.vocab, (rows, args.time))
     holders = [m for m in model.modules() if isinstance(m, Masked)]
+    shortest = 7
+    ends = torch.tensor([shortest + 7 * r % (args.time - shortest + 1) for r in range(1, rows + 1)])
+    said = (torch.arange(args.time) < ends.unsqueeze(1)).float()
+    advantages = torch.randn(rows, 1)
+
+    def caption_loss():
+        if args.loss == "xent":
+            return -model(fc, att, words).gather(2, targets.unsqueeze(2)).mean()
+        if args.passes == "single":
+            chosen = model.sample(fc, att)[1]
+        else:
+            with torch.no_grad():
+                drawn = model.sample(fc, att)[0]
+            fed = torch.cat([torch.full((rows, 1), 2), drawn[:, :-1]], 1)
+            chosen = model(fc, att, fed).gather(2, drawn.unsqueeze(2)).squeeze(2)
+        return -(chosen * advantages * said).sum() / said.sum()
 
     def step():
         for holder in holders:
             holder.held.clear()
         optimiser.zero_grad(set_to_none=True)
-        logp = model(fc, att, words)
-        loss = -logp.gather(2, targets.unsqueeze(2)).mean()
+        loss = caption_loss()
         if masks:
             loss = loss + sparsity_loss(masks)
         loss.backward()

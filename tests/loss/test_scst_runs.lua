@@ -1,5 +1,5 @@
---- Runs with a self-critical stage: that rewards rise, that they resume to the same bits, that zeros stay, for every kind
--- of model.
+--- Runs with a self-critical stage: that rewards rise, that they resume to the same bits, that zeros stay, for every
+-- kind of model.
 local lac = require "lac"
 local check = require "check"
 local files = require "files"
@@ -40,7 +40,8 @@ function T.rewards_rise_and_are_logged_with_their_baseline_and_length()
     check.equal(#logged(run, "loss"), 15)
     local evaluations = logged(run, "val")
     check.equal(#evaluations, 6)
-    check.yes(evaluations[6].val.reward > evaluations[1].val.reward + 0.3, "captions of the validation split are no better")
+    local before, after = evaluations[1].val.reward, evaluations[6].val.reward
+    check.yes(after > before + 0.3, ("rewards of the validation split from %g to %g"):format(before, after))
     local events = files.read(run .. "/events.out.tfevents.lacuna")
     for _, tag in ipairs {"train/avg_reward", "train/avg_baseline", "train/caption_length", "val/reward"} do
       check.yes(events:find(tag, 1, true), tag)
@@ -139,11 +140,13 @@ function T.what_a_stage_says_of_its_loss_is_checked()
       check.yes(not good and tostring(message):find(sentence, 1, true), tostring(message))
     end)
   end
-  refused('stages.1.loss: unknown key "sampels"; did you mean "samples', "{epochs = 1, loss = {name = 'scst', sampels = 3}}")
+  refused('stages.1.loss: unknown key "sampels"; did you mean "samples',
+    "{epochs = 1, loss = {name = 'scst', sampels = 3}}")
   refused('stages.1.loss: there is no "scts"; did you mean "scst"', "{epochs = 1, loss = {name = 'scts'}}")
   refused('stages.1.loss.smoothing belongs to the loss "xent", not to "scst"',
     "{epochs = 1, loss = {name = 'scst', smoothing = 0.1}}")
-  refused('stages.2.loss.samples belongs to the loss "scst", not to "xent"', "{epochs = 1}, {epochs = 1, loss = {samples = 3}}")
+  refused('stages.2.loss.samples belongs to the loss "scst", not to "xent"',
+    "{epochs = 1}, {epochs = 1, loss = {samples = 3}}")
   refused('stages.1.sampling: the loss "scst" feeds no words of the data',
     "{epochs = 1, sampling = 0.2, loss = {name = 'scst'}}")
   refused("stages.1.loss.samples must be a whole number from 1 to 1000, got 0",
@@ -156,7 +159,8 @@ function T.a_plan_tells_of_the_losses()
     local status, text = check.run(("plan --measure 1 %s \"stages={{epochs=1},{epochs=1,loss={name='scst'}}}\""):format(
       toy.recipe(folder)))
     check.equal(status, 0)
-    check.yes(text:find("\nstage 1: cross-entropy\nstage 2: self-critical, 15 samples of each of 5 images", 1, true), text)
+    check.yes(text:find("\nstage 1: cross-entropy\nstage 2: self-critical, 15 samples of each of 5 images", 1, true),
+      text)
   end)
 end
 
