@@ -50,7 +50,7 @@ local FITS = {
   prune = function(m) return m.defaults and m.new end,
   loss = function(m) return m.defaults and m.new end,
 }
-local FOLDERS = {model = "models", encoder = "models/encoders"}
+local FOLDERS = {model = "models", encoder = "models/encoders", loss = "train/losses"}
 
 local function find(part, name)
   local folder = FOLDERS[part] or part

@@ -6,7 +6,7 @@ local adam = require "optim.adam"
 local beam = require "train.beam"
 local checkpoint = require "train.checkpoint"
 local sample = require "train.sample"
-local scst = require "loss.scst"
+local scst = require "train.losses.scst"
 local supermask = require "prune.supermask"
 local vocab = require "data.vocab"
 

@@ -111,7 +111,7 @@ function Module:close()
 end
 
 local function set_training(module, training, rng)
-  module.training, module.rng = training, rng
+  module.training, module.rng, module.around = training, rng, nil
   for _, part in ipairs(module.parts) do
     if part.module then
       set_training(part.module, training, rng)
@@ -196,7 +196,7 @@ Hold.__close = Hold.close
 --     local held <close> = self:hold()
 --
 -- @tparam[opt] table cfg once: a mask draws at its first use, and no more (rows of a table draw each time); around:
--- later holds, while this one is open and the mode stays, give the same weights, drawn once for them all
+-- later holds, until this one ends or the mode is set, give the same weights, drawn once for them all
 -- @treturn Hold the guard; the tensors are the current tape's
 function Module:hold(cfg)
   local hold, around = Hold(), self.around and self.around.tensors or {}

@@ -46,7 +46,7 @@ function Loop.length(cfg, dataset, pruner)
 end
 
 --- @tparam table parts cfg (a resolved recipe), model (values set, masks attached), dataset, optimiser, pruner (or
--- nil), losses (of each stage, see loss.xent), clock = function -> seconds, hooks:
+-- nil), losses (of each stage, see train.losses.xent), clock = function -> seconds, hooks:
 --
 -- * log(record): every few steps and at the end; record has step, epoch, loss and so on
 -- * evaluate(step) -> false when interrupted: as often as eval.every says and after the last step

@@ -121,7 +121,7 @@ function Run.build(cfg)
   local optimiser = require("optim." .. cfg.optim.name).new(model:parameters(), settings)
   local losses = {}
   for i, stage in ipairs(cfg.stages) do
-    losses[i] = require("loss." .. stage.loss.name).new(recipe.own(stage.loss), ("stages.%d.loss"):format(i))
+    losses[i] = require("train.losses." .. stage.loss.name).new(recipe.own(stage.loss), ("stages.%d.loss"):format(i))
   end
   return {dataset = dataset, model = model, model_config = own, optimiser = optimiser, pruner = pruner,
           losses = losses}

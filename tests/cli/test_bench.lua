@@ -31,6 +31,18 @@ function T.decoding_and_other_networks_are_timed()
   end
 end
 
+function T.a_self_critical_step_is_timed_with_the_share_of_its_rewards()
+  local status, text = check.run(SMALL .. "--loss scst")
+  check.yes(status == 0, text)
+  check.yes(text:find("^step updown, small, self%-critical; prune none; 1 turns\nlacuna +%d"), text)
+  local share = text:match "rewards of a step's captions: %d+%.%d+ ms by themselves, (%d+%.%d+) %% of a step"
+  check.yes(share and tonumber(share) < 5, text)
+  local _, refused = check.run "bench decode --loss scst"
+  check.yes(refused:find("--loss belongs to bench step", 1, true), refused)
+  _, refused = check.run "bench step --model ort --loss scst --peer python3"
+  check.yes(refused:find("the peer of ort knows no self-critical step", 1, true), refused)
+end
+
 function T.supermask_takes_turns_with_the_dense_step()
   local status, text = check.run(SMALL .. "--prune supermask --dense")
   check.yes(status == 0, text)

@@ -18,8 +18,7 @@ local LUA = {
   core = {}, nn = {"lac", "core"}, models = {"lac", "core", "nn"}, optim = {"lac", "core"}, data = {"lac", "core"},
   metrics = {"core"}, prune = {"lac", "core", "nn", "optim"},
   train = {"lac", "core", "nn", "models", "optim", "data", "metrics", "prune"},
-  loss = {"lac", "core", "data", "train"},
-  cli = {"lac", "core", "models", "optim", "data", "loss", "metrics", "train", "nn", "prune"},
+  cli = {"lac", "core", "models", "optim", "data", "metrics", "train", "nn", "prune"},
 }
 
 local function list(pattern)

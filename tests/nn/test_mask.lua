@@ -60,6 +60,32 @@ function T.a_hold_keeps_one_draw_for_all_uses_and_ends_with_its_block()
   layer:close()
 end
 
+function T.a_hold_around_others_gives_them_its_draw_until_it_ends_or_the_mode_is_set()
+  local layer = coin {draw = "forward"}
+  do
+    local scope <close> = lac.scope()
+    layer:train(lac.rng(1))
+    local first
+    local function inner()
+      local held <close> = layer:hold()
+      return layer.weight:tensor()
+    end
+    do
+      local held <close> = layer:hold {around = true}
+      first = layer.weight:tensor()
+      check.equal(inner(), first)
+      check.equal(inner(), first)
+      check.equal(layer.weight:tensor(), first) -- those within have ended, this one has not
+    end
+    check.yes(differs(inner(), first))
+    local held <close> = layer:hold {around = true}
+    check.yes(differs(inner(), first))
+    layer:eval()
+    check.equal(inner():abs():sum():item(), 0)
+  end
+  layer:close()
+end
+
 function T.a_hold_of_one_draw_serves_every_use_of_masks_that_draw_at_each()
   local layer = Linear {inputs = 40, outputs = 30}
   layer:initialise(lac.rng(1))

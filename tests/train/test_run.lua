@@ -78,7 +78,9 @@ end
 function T.a_run_killed_at_any_moment_resumes_to_the_same_bits()
   if not lac.fault then check.skip("a build without LAC_FAULTS") end
   files.with_folder(function(folder)
-    local path, killed, n = toy.pruning(folder), 0, 1
+    toy.pruning(folder)
+    local path, killed, n = files.write(folder .. "/self-critical.lua", [[return {base = "pruned", stages = {
+      {epochs = 4}, {epochs = 2, lr = 1e-3, masks = "frozen", loss = {name = "scst", samples = 3}}}}]]), 0, 1
     local whole = folder .. "/whole"
     check.equal(lacuna(("run --out %s %s"):format(whole, path)), 0)
     while kill_and_resume(folder, path, whole, "LACUNA_KILL=" .. n, n) do

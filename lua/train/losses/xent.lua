@@ -9,7 +9,7 @@
 -- * score(dataset, split, rows) -> the mean of what it trains for over captions {image_id, caption}, where it can tell
 --
 -- and feeds_words: whether `sampling` means anything to it.
--- @module loss.xent
+-- @module train.losses.xent
 local lac = require "lac"
 local class = require "core.class"
 local config = require "core.config"

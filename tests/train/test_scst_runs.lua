@@ -3,6 +3,7 @@
 local lac = require "lac"
 local check = require "check"
 local files = require "files"
+local pictures = require "pictures"
 local runs = require "runs"
 local toy = require "toy"
 
@@ -54,7 +55,7 @@ local function zeros(path)
   local found, list = require "train.checkpoint".load(path), {}
   for _, p in ipairs(found.model:parameters()) do
     if p.param.mask then
-      local scope <close> = lac.scope() -- luacheck: ignore 211
+      local scope <close> = lac.scope()
       local bits = {}
       for i, x in ipairs(p.param:pruned():reshape(p.param:numel()):totable()) do
         bits[i] = x ~= 0 and "1" or 1 / x > 0 and "0" or "negative zero"
@@ -118,18 +119,41 @@ local LOSSES = {
   "{name = 'scst', samples = 3, baseline = 'greedy', temperature = 0.7, top_k = 5, nucleus = 0.9}",
 }
 
-function T.every_kind_of_model_is_trained()
+-- Every loss with the other models.
+local function trains(name, losses, make)
   files.with_folder(function(folder)
-    local recipe, boxed = toy.recipe(folder), toy.transformer(folder)
-    for name, path in pairs {["softattention"] = recipe, updown = recipe, ort = boxed, acort = boxed} do
-      for i, loss in ipairs(LOSSES) do
-        local run = ("%s/%s_%d"):format(folder, name, i)
-        local words = stages(1, "loss = " .. loss, {"model.name=" .. name, "eval.every=4 epochs"})
-        if name == "softattention" or name == "acort" then words[#words + 1] = "model.dropout=0.1" end
-        runs.start(path, run, words)
-        check.equal(#logged(run, "reward"), 6)
-      end
+    local path = make(folder)
+    for i, loss in ipairs(losses) do
+      local run = ("%s/%s_%d"):format(folder, name, i)
+      runs.start(path, run, stages(1, "loss = " .. loss, {"model.name=" .. name, "model.dropout=0.1",
+                                                          "eval.every=4 epochs"}))
+      check.equal(#logged(run, "reward"), 6)
     end
+  end)
+end
+
+function T.soft_attention_is_trained()
+  trains("softattention", LOSSES, toy.recipe)
+end
+
+function T.transformers_are_trained()
+  trains("ort", LOSSES, toy.transformer)
+  trains("acort", {LOSSES[2]}, toy.transformer)
+end
+
+function T.an_encoder_of_pictures_is_trained_with_its_model()
+  files.with_folder(function(folder)
+    local path = pictures.recipe(folder, (pictures.data(folder, 16)))
+    local run = runs.build(path, folder .. "/run", {"stages={{steps = 1, loss = {name = 'scst', samples = 3}}}"})
+    run.loop:begin()
+    local kernel
+    for _, p in ipairs(run.model.encoder:parameters()) do kernel = kernel or p.param.maskable and p.param.value end
+    local before = kernel:totable()
+    run.model:train(lac.rng(1))
+    run.loop:train_step()
+    local good, same = pcall(check.equal, kernel:totable(), before)
+    run:close()
+    check.yes(not good, "the encoder did not move" .. tostring(same or ""))
   end)
 end
 

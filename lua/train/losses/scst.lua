@@ -12,7 +12,7 @@
 -- per pass are drawn, once for both. Dropout behind the encoder, and masks that change at every time step, are drawn
 -- anew when the captions are taught; the published program, which keeps the graph of the drawing, has the same ones in
 -- both. Without dropout, and with masks that stay, nothing differs.
--- @module loss.scst
+-- @module train.losses.scst
 local lac = require "lac"
 local beam = require "train.beam"
 local class = require "core.class"
@@ -98,13 +98,13 @@ end
 -- @tparam table at as for `of`
 -- @treturn table list of {ids}
 function Scst:draw(model, seen, at)
-  local scope <close> = lac.scope() -- luacheck: ignore 211 (nothing is recorded)
+  local scope <close> = lac.scope() -- nothing is recorded
   return DRAWS[self.sample](self, model, seen, at, at.dataset.vocab)
 end
 
 -- The greedy captions, of the model in evaluation mode.
 local function greedy_captions(model, batch, at)
-  local scope <close> = lac.scope() -- luacheck: ignore 211
+  local scope <close> = lac.scope()
   model:eval()
   local vocab = at.dataset.vocab
   local found = beam.greedy(model, model:encode(batch), {length = at.length, bos = vocab.bos, eos = vocab.eos})
@@ -179,14 +179,14 @@ local function mean_length(captions, eos)
   return sum / #captions
 end
 
---- The loss of a batch, see loss.xent; only its images count, not their captions. What it is made of is in `last`: the
--- captions, their rewards and baselines.
+--- The loss of a batch, see train.losses.xent; only its images count, not their captions. What it is made of is in
+-- `last`: the captions, their rewards and baselines.
 -- @treturn tensor
 -- @treturn table reward, baseline and caption_length, means over the samples
 function Scst:of(model, batch, at)
   local vocab = at.dataset.vocab
   local greedy = self.baseline == "greedy" and greedy_captions(model, batch, at) or {}
-  local held <close> = model:hold {around = true} -- luacheck: ignore 211
+  local held <close> = model:hold {around = true}
   local seen = model:encode(batch)
   local captions = self:draw(model, seen, at)
   request(self, batch, captions, self.samples, greedy, at)

@@ -2,7 +2,7 @@ local lac = require "lac"
 local check = require "check"
 local files = require "files"
 local golden = require "golden"
-local scst = require "loss.scst"
+local scst = require "train.losses.scst"
 local vocab = require "data.vocab"
 
 local T = {}
