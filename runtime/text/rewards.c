@@ -52,8 +52,6 @@ struct lac_rewards {
   lac_workers *workers;
 };
 
-static lac_status run(void *arg);
-
 lac_status lac_rewards_new(lac_rewards **out, const lac_rewards_weights *weights,
                            lac_frequencies *frequencies) {
   const double *all[] = {&weights->cider, weights->bleu, weights->bleu + 1, weights->bleu + 2,

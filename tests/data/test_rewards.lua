@@ -137,7 +137,8 @@ end
 
 function T.damaged_references_are_named()
   with_data({change = {references = function(text) return text:gsub("\n.-\n", "\n", 1) end}}, function(dataset)
-    check.fails("small.h5: cannot be used: it has 12 captions, but references for 11", dataset.rewards, dataset, WEIGHTS)
+    check.fails("small.h5: cannot be used: it has 12 captions, but references for 11", dataset.rewards, dataset,
+      WEIGHTS)
   end)
   with_data({change = {frequencies = function(text) return text .. "x a dog\n" end}}, function(dataset)
     check.fails('small.h5: cannot be used: document frequencies: line %d+ is "x a dog"', dataset.rewards, dataset,
