@@ -49,6 +49,7 @@ inline float find_limit(const global float *z, ulong n, float goal, float top, f
 
 /* -inf to scores below the limit; NaN stays */
 inline void drop_below(global float *z, ulong n, float limit) {
+  barrier(CLK_GLOBAL_MEM_FENCE); // others have looked at all scores
   for (ulong i = get_local_id(0); i < n; i += REDUCE)
     if (z[i] < limit) z[i] = -INFINITY;
   barrier(CLK_GLOBAL_MEM_FENCE);
@@ -74,6 +75,7 @@ GROUP_KERNEL void draw_allowed(global float *z, ulong z0, const global float *x,
   }
   barrier(CLK_GLOBAL_MEM_FENCE);
   const float left = row_max(to, n, room);
+  barrier(CLK_GLOBAL_MEM_FENCE);
   if (left == -INFINITY)
     for (ulong i = lid; i < n; i += REDUCE) to[i] = from[i];
   barrier(CLK_GLOBAL_MEM_FENCE);

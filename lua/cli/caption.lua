@@ -2,20 +2,20 @@
 local lac = require "lac"
 local album = require "data.album"
 local annotations = require "data.annotations"
-local beam = require "train.beam"
 local checkpoint = require "train.checkpoint"
+local decode = require "train.decode"
+local decoding = require "cli.decoding"
 local features = require "data.features"
 
 local caption = {
   summary = "print captions for pictures, or for images given as region features",
   usage = "lacuna caption MODEL.h5 INPUT...",
-  options = {
-    {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
+  options = decoding.options({
     {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
-    {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
+  }, {
     {name = "boxes", value = "WHERE", help = "boxes of the regions, for models that look at them"},
     {name = "json", help = 'print [{"image_id": ..., "caption": ...}, ...]'},
-  },
+  }),
   arguments = {name = "MODEL INPUT", min = 2},
   details = "A model with an encoder looks at pictures, JPEG or PNG. Else, or instead, an input is an array\n"
     .. "[regions, features]: .npy or .npz (one image each) or .h5 (a dataset per image). Its name is the file's, or\n"
@@ -24,19 +24,10 @@ local caption = {
     .. "regions.\n"
     .. "WHERE is a folder of .npy or .npz files named as the images, a .h5 file with a dataset per image, one such\n"
     .. "file where there is one image, or grid: the regions are the cells of a square grid, row by row. Else boxes\n"
-    .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.",
+    .. "are the array boxes or bbox of an .npz input. They are [regions, 4]: left, top, right, bottom, from 0 to 1.\n"
+    .. "An image has a line for each caption drawn (--sample), or for the best caption of each of --groups, the best\n"
+    .. "of all first.",
 }
-
--- The best caption of each image, as ids.
-local function decode(model, batch, options)
-  local seen = model:encode(batch)
-  if options.width == 1 then return beam.greedy(model, seen, options) end
-  local best = {}
-  for i, list in ipairs(beam.search(model, seen, options)) do
-    best[i] = list[1]
-  end
-  return best
-end
 
 local function read_images(paths, model, boxes)
   local images = {}
@@ -69,7 +60,7 @@ local function sort_inputs(args, model)
   return pictures, others
 end
 
--- say(name, caption) for each picture that can be read; returns what is wrong with the others.
+-- say(name, captions) for each picture that can be read; returns what is wrong with the others.
 local function caption_pictures(model, paths, args, options, say)
   local batches <close> = album.batches(paths, model.encoder.pictures, math.min(args.batch, #paths))
   local all_problems = {}
@@ -78,8 +69,8 @@ local function caption_pictures(model, paths, args, options, say)
     local pictures, numbers, problems = batches:next()
     if pictures == nil then return all_problems end
     table.move(problems, 1, #problems, #all_problems + 1, all_problems)
-    for i, best in ipairs(pictures and decode(model, {pictures = pictures}, options) or {}) do
-      say(album.name(paths[numbers[i]]), best.ids)
+    for i, list in ipairs(pictures and decode.captions(model, model:encode {pictures = pictures}, options) or {}) do
+      say(album.name(paths[numbers[i]]), list)
     end
   end
 end
@@ -89,25 +80,28 @@ local function caption_features(model, paths, args, options, say)
   for first = 1, #images, args.batch do
     local scope <close> = lac.scope()
     local some = table.move(images, first, math.min(first + args.batch - 1, #images), 1, {})
-    for i, best in ipairs(decode(model, features.batch(some), options)) do say(some[i].id, best.ids) end
+    local seen = model:encode(features.batch(some))
+    for i, list in ipairs(decode.captions(model, seen, options)) do say(some[i].id, list) end
   end
 end
 
 function caption.run(args)
+  decoding.check(args)
   local found = checkpoint.load(args[1])
   if not found.vocab then
     error(args[1] .. ": there is no vocabulary in this model file; import it again with --vocab word.vocab", 0)
   end
-  local options = {width = args.beam, length = args.length or found.config.decode.length, bos = found.vocab.bos,
-                   eos = found.vocab.eos}
+  local options = decoding.settings(args, found, args[1])
   if args.boxes and not found.model.needs_boxes then
     error(("%s: a model of the kind %s looks at no boxes; leave --boxes out"):format(args[1],
       found.config.model.name), 0)
   end
   local results, problems = {}, {}
-  local function say(name, ids)
-    results[#results + 1] = {image_id = annotations.id(name), caption = found.vocab:decode(ids)}
-    if not args.json then print(("%s\t%s"):format(name:gsub("%c", "?"), results[#results].caption)) end
+  local function say(name, list)
+    for _, said in ipairs(list) do
+      results[#results + 1] = {image_id = annotations.id(name), caption = found.vocab:decode(said.ids)}
+      if not args.json then print(("%s\t%s"):format(name:gsub("%c", "?"), results[#results].caption)) end
+    end
   end
   local pictures, others = sort_inputs(args, found.model)
   if #pictures > 0 then problems = caption_pictures(found.model, pictures, args, options, say) end

@@ -2,6 +2,7 @@
 local lac = require "lac"
 local disk = require "core.disk"
 local checkpoint = require "train.checkpoint"
+local decoding = require "cli.decoding"
 local evaluate = require "train.evaluate"
 local native = require "cli.native"
 local options = require "cli.options"
@@ -13,47 +14,57 @@ local stats = require "prune.stats"
 local eval = {
   summary = "caption a split of a data file and score it, models side by side",
   usage = "lacuna eval MODEL.h5... --data D.h5 [--split test]",
-  options = {
+  options = decoding.options({
     {name = "data", value = "FILE", help = "a data file, see lacuna data"},
     {name = "images", value = "DIR", help = "where the pictures of a data file of pictures are"},
     {name = "skip-missing", help = "leave images out whose pictures are not there or cannot be read"},
     {name = "split", value = "NAME", default = "test", choices = {"train", "val", "test"}, help = "which images"},
-    {name = "beam", value = "N", type = "integer", min = 1, max = 64, default = 2, help = "beams; 1 is greedy"},
     {name = "batch", value = "N", type = "integer", min = 1, default = 50, help = "images at once"},
-    {name = "length", value = "N", type = "integer", min = 1, max = 1000, help = "tokens per caption at most"},
+  }, {
     {name = "samples", value = "N", type = "integer", min = 0, default = 0, help = "captions to print"},
     {name = "majority", help = "also score the commonest training caption, given to every image"},
     {name = "captions", short = "o", value = "FILE", help = "write the (last model's) captions as JSON"},
     {name = "json", help = "print JSON"},
-  },
+  }),
   arguments = {name = "MODEL", min = 1},
   details = "Scores are those of lacuna score. Images per second include encoding, decoding and words. A model\n"
-    .. "RUN/best.h5 is called by the name of its run.",
+    .. "RUN/best.h5 is called by the name of its run. With --sample scores are the mean over the N draws, and\n"
+    .. "captions those of the first; with --groups an image's caption is the best that any group has found.",
 }
+
+-- Scores over several sets of captions.
+local function mean_scores(judge, draws)
+  local mean = {}
+  for _, rows in ipairs(draws) do
+    for name, value in pairs(judge(rows)) do mean[name] = (mean[name] or 0) + value / #draws end
+  end
+  return mean
+end
 
 -- One model's column.
 local function judge_model(path, dataset, judge, args)
   local found = checkpoint.load(path)
   if not found.vocab then error(path .. ": there is no vocabulary in this model file", 0) end
   sight(found.model, dataset, path)
-  local cfg = {beam = args.beam, batch = args.batch, length = args.length or found.config.decode.length}
+  local cfg = {decode = decoding.settings(args, found, path), batch = args.batch}
   local words = dataset.vocab
   dataset.vocab = found.vocab -- what the ids mean is the model's
   do -- the first batch builds kernels: not part of the time
     local scope <close> = lac.scope()
     local once = false
-    evaluate.captions(found.model, dataset, args.split, {beam = cfg.beam, batch = cfg.batch, length = cfg.length,
+    evaluate.captions(found.model, dataset, args.split, {decode = cfg.decode, batch = cfg.batch,
       stop = function() local again = once; once = true; return again end})
   end
   local start = native.clock()
-  local rows = evaluate.captions(found.model, dataset, args.split, cfg)
+  cfg.decode = decoding.settings(args, found, path) -- the draws from their beginning
+  local rows, draws = evaluate.captions(found.model, dataset, args.split, cfg)
   local seconds = native.clock() - start
   if #rows == 0 then error(("%s: no picture of the split %s can be read"):format(dataset.path, args.split), 0) end
   dataset.vocab = words
   local sparsity = stats.of(found.model)
   found.model:close()
-  return {name = path, rows = rows, scores = judge(rows), sparsity = sparsity.sparsity, nonzeros = sparsity.kept,
-          bytes = disk.size(path), images_per_second = #rows / seconds}
+  return {name = path, rows = rows, scores = mean_scores(judge, draws), sparsity = sparsity.sparsity,
+          nonzeros = sparsity.kept, bytes = disk.size(path), images_per_second = #rows / seconds}
 end
 
 -- Of the images that the models have captioned.
@@ -141,6 +152,7 @@ local function print_json(columns, args)
 end
 
 function eval.run(args)
+  decoding.check(args)
   if not args.data then options.wrong("--data FILE is missing; see lacuna eval --help") end
   local dataset <close> = require("data.captions").open {path = args.data, images = args.images,
     missing = args.skip_missing and "skip" or nil}

@@ -200,6 +200,11 @@ function SoftAttention:begin(seen, each)
   return session, self:first_state(seen, seen.images * each)
 end
 
+--- Go on with some of a session's rows; see models.updown.
+function SoftAttention.narrow(_, session, _, owners)
+  session.seen = ragged.owned(session.seen, owners)
+end
+
 --- One step of decoding.
 -- @tparam table session from begin
 -- @tparam table state from begin or the step before

@@ -272,25 +272,37 @@ end
 
 local STEPS = 32 -- positions computed ahead
 
+-- Segments of one query per row of a decoding session; `owners` as in seen_regions.
+local function session_segments(regions, rows, owners)
+  local queries = {}
+  for r = 0, rows do queries[r + 1] = r end
+  return lac.segments(queries, seen_regions(regions, rows, owners))
+end
+
 --- Begin decoding, `each` captions per image at once.
 -- @tparam table seen from encode
 -- @tparam integer each
 -- @treturn table a session for step; close it with session:close()
 -- @treturn table the state before the first step; those after have rows first, like every state of train.beam
 function Transformer:begin(seen, each)
-  local held, queries, rows = self:hold(), {}, seen.images * each
-  for r = 0, rows do queries[r + 1] = r end
+  local held = self:hold()
   held:prepare(self.decoder)
   held:prepare(self.classifier)
   local session = {
-    sources = seen.sources, places = lac.positions(STEPS, self.cfg.size),
-    seen = lac.segments(queries, seen_regions(seen.regions, rows)),
+    sources = seen.sources, regions = seen.regions, places = lac.positions(STEPS, self.cfg.size),
+    seen = session_segments(seen.regions, seen.images * each),
   }
   function session.close()
     session.seen:close()
     held:close()
   end
   return session, {}
+end
+
+--- Go on with some of a session's rows; see models.updown.
+function Transformer.narrow(_, session, _, owners)
+  session.seen:close()
+  session.seen = session_segments(session.regions, #owners, owners)
 end
 
 --- One step of decoding.

@@ -246,6 +246,12 @@ function UpDown:forward_stepwise(batch, seen)
   end)
 end
 
+-- The same for the rows of a session, some of which may have been left.
+local function session_image(session, w)
+  if not session.left then return image_part(session.seen, w, session.each) end
+  return lac.embedding(session.seen.fc:linear(w.att_fc), session.seen.owners)
+end
+
 --- Begin decoding, `each` captions per image at once.
 -- @tparam table seen from encode
 -- @tparam integer each
@@ -264,6 +270,15 @@ function UpDown:begin(seen, each)
   return session, zero_state(seen.images * each, self.cfg.hidden)
 end
 
+--- Go on with some of a session's rows.
+-- @tparam table session from begin
+-- @tparam tensor index i32, the rows, from 0
+-- @tparam table owners the image of each, from 0
+function UpDown.narrow(_, session, index, owners)
+  session.seen, session.left = ragged.owned(session.seen, owners), true
+  session.image = session.image and lac.embedding(session.image, index)
+end
+
 --- One step of decoding.
 -- @tparam table session from begin
 -- @tparam table state from begin or the step before
@@ -272,7 +287,7 @@ end
 -- @treturn table the new state
 function UpDown:step(session, state, words)
   local seen, w = session.seen, session.w or self:step_weights(Prepared.none, Prepared.none)
-  local image = session.image or image_part(seen, w, session.each)
+  local image = session.image or session_image(session, w)
   local z = lac.linear {state.h2, w.att_h2, state.h1, w.att_hh, add = self:word_part(words, w) + image}
   local h1, c1 = lac.lstm_cell(z, state.c1)
   local context = self.attention(h1, seen, w.v, w.h2att)

@@ -21,12 +21,10 @@ local function check(batch, label)
   if not batch.rng then error(label .. ": sampling needs a generator, batch.rng", 0) end
 end
 
--- Every given word, with probability p replaced by one drawn from softmax(logits): the largest of logits plus
--- Gumbel noise. Gumbel 1954, "Statistical theory of extreme values and some practical applications".
+-- Every given word, with probability p replaced by one drawn from softmax(logits).
 local function sample_words(given, logits, p, rng)
   local scope <close> = lac.scope() -- nothing is recorded: no gradient goes through a draw
-  local noise = rng:uniform({logits:shape(1), logits:shape(2)}):log():neg():log():neg()
-  local drawn = (logits + noise):argmax(2):to_f32() -- ids are exact in float32
+  local drawn = lac.draw({logits = logits, rng = rng}):to_f32() -- ids are exact in float32
   local keeps = rng:uniform({logits:shape(1)}):greater(p)
   return scope:keep((drawn + (given:to_f32() - drawn) * keeps):to_i32())
 end

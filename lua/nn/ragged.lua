@@ -107,4 +107,24 @@ function ragged.regions(batch)
   return rows, {queries = queries, keys = keys}
 end
 
+--- What captions see of images, some of them of no caption.
+-- @tparam table seen from a model's encode
+-- @tparam table owners the image of each caption, from 0
+-- @treturn table with tensors owners [captions] and members [images, most captions of one]; see lac.attention
+function ragged.owned(seen, owners)
+  local members, most, out = {}, 1, {}
+  for i = 1, seen.images do members[i] = {} end
+  for row, image in ipairs(owners) do
+    local of_image = members[image + 1]
+    of_image[#of_image + 1] = row - 1
+    most = math.max(most, #of_image)
+  end
+  for _, of_image in ipairs(members) do
+    for j = #of_image + 1, most do of_image[j] = #owners end -- no row
+  end
+  for name, x in pairs(seen) do out[name] = x end
+  out.owners, out.members = lac.tensor(owners, "i32"), lac.tensor(members, "i32")
+  return out
+end
+
 return ragged

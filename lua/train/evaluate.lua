@@ -1,28 +1,18 @@
 --- Decode a split of a data set and score the captions.
 -- @module train.evaluate
 local lac = require "lac"
-local beam = require "train.beam"
 local config = require "core.config"
+local decode = require "train.decode"
 local standard = require "metrics.standard"
 
 local evaluate = {}
 
 evaluate.defaults = {
-  beam = 1, -- 1 is greedy
+  decode = {}, -- how captions are found, see train.decode; bos and eos are the data set's
   batch = 50, -- images at once
-  length = 18, -- tokens of a caption at most, its end included
   stop = config.optional("function"), -- asked between batches; true ends it
   progress = config.optional("function"), -- called with (images done, images)
 }
-
--- Captions of the images of a batch, as lists of ids.
-local function decode(model, batch, vocab, cfg)
-  local seen, options = model:encode(batch), {width = cfg.beam, length = cfg.length, bos = vocab.bos, eos = vocab.eos}
-  if cfg.beam == 1 then return beam.greedy(model, seen, options) end
-  local best = {}
-  for i, list in ipairs(beam.search(model, seen, options)) do best[i] = list[1] end
-  return best
-end
 
 --- Captions of a split.
 -- @tparam nn.Module model in evaluation mode
@@ -30,9 +20,12 @@ end
 -- @tparam string split
 -- @tparam[opt] table cfg see defaults
 -- @treturn ?table list of {image_id, caption}, in the split's order; nil when stopped
+-- @treturn table a list of such lists, of which the first is that one: one for each caption that is drawn
 function evaluate.captions(model, dataset, split, cfg)
   cfg = config.merge(evaluate.defaults, cfg, "evaluate")
-  local rows, total = {}, dataset:size(split)
+  local draws, total, how = {}, dataset:size(split), cfg.decode
+  for k = 1, how.sample or 1 do draws[k] = {} end
+  how.bos, how.eos = dataset.vocab.bos, dataset.vocab.eos
   local outer <close> = lac.scope()
   local held <close> = model:hold()
   local next_batch = dataset:evaluation(split, cfg.batch)
@@ -40,11 +33,13 @@ function evaluate.captions(model, dataset, split, cfg)
     if cfg.stop and cfg.stop() then return nil end
     local scope <close> = lac.scope()
     local batch = next_batch()
-    if not batch then return rows end
-    for i, best in ipairs(decode(model, batch, dataset.vocab, cfg)) do
-      rows[#rows + 1] = {image_id = batch.ids[i], caption = dataset.vocab:decode(best.ids)}
+    if not batch then return draws[1], draws end
+    for i, list in ipairs(decode.captions(model, model:encode(batch), how)) do
+      for k, rows in ipairs(draws) do
+        rows[#rows + 1] = {image_id = batch.ids[i], caption = dataset.vocab:decode(list[k].ids)}
+      end
     end
-    if cfg.progress then cfg.progress(#rows, total) end
+    if cfg.progress then cfg.progress(#draws[1], total) end
   end
 end
 

@@ -296,7 +296,7 @@ end
 function Run:score(model, split, width, step)
   model:eval()
   local rows = evaluate.captions(model, self.dataset, split, {
-    beam = width, batch = self.cfg.eval.batch, length = self.cfg.eval.length or self.dataset.length,
+    decode = {beam = width, length = self.cfg.eval.length or self.dataset.length}, batch = self.cfg.eval.batch,
     stop = self.host.stop})
   if not rows then return nil end
   self.judge[split] = self.judge[split] or evaluate.judge(self.dataset, split)

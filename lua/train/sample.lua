@@ -2,7 +2,7 @@
 -- @module train.sample
 local lac = require "lac"
 local config = require "core.config"
-local Constraints = require "train.constraints"
+local rows = require "train.rows"
 
 local sample = {}
 
@@ -13,23 +13,16 @@ local sample = {}
 sample.defaults = {each = 1, length = 18, temperature = 1, top_k = 0, nucleus = 1, rng = config.optional("userdata"),
                    bos = 2, eos = 3, constraints = config.optional("table")}
 
--- Where rows stand in a stream of their own: a row's draws depend on the seed, its number and the step.
-local function stream(rng)
-  return rng:fork(rng:below(math.maxinteger))
-end
-
-local function close(state)
-  for _, x in pairs(state) do x:close() end
-end
-
--- One step in a scope of its own: only the new state and the words survive it.
-local function advance(model, session, state, words, draw)
-  local scope <close> = lac.scope()
-  local logits, new = model:step(session, state, words)
-  draw.logits = logits
-  local drawn, logprobs = lac.draw(draw)
-  for _, x in pairs(new) do scope:keep(x) end
-  return scope:keep(drawn), logprobs:totable(), new
+-- The choice of words, in a stream of its own, where captions stand one behind the other: a row's draws depend on the
+-- seed, its caption's number and the step.
+local function chooser(cfg)
+  local rng = cfg.rng:fork(cfg.rng:below(math.maxinteger))
+  return function(logits, forbidden, numbers)
+    local places = {}
+    for i, number in ipairs(numbers) do places[i] = (number - 1) * cfg.length end
+    return lac.draw {logits = logits, rng = rng, places = lac.tensor(places, "i32"), words = forbidden,
+                     temperature = cfg.temperature, top_k = cfg.top_k, nucleus = cfg.nucleus}
+  end
 end
 
 --- Draw captions. The model may be in evaluation or in training mode, where dropout and masks are drawn from its own
@@ -44,33 +37,7 @@ end
 function sample.captions(model, seen, options)
   local cfg = config.merge(sample.defaults, options, "sample")
   if not cfg.rng then error("sample: needs a generator, rng", 2) end
-  local outer <close> = lac.scope()
-  local constraints = Constraints(cfg.constraints, cfg.length, cfg.eos)
-  local rows, results, places, last, open = seen.images * cfg.each, {}, {}, {}, 0
-  for r = 1, rows do
-    results[r], places[r], last[r], open = {ids = {}, logprobs = {}}, (r - 1) * cfg.length, cfg.bos, open + 1
-  end
-  local draw = {rng = stream(cfg.rng), places = lac.tensor(places, "i32"), temperature = cfg.temperature,
-                top_k = cfg.top_k, nucleus = cfg.nucleus}
-  local session, state = model:begin(seen, cfg.each)
-  local words = lac.tensor(last, "i32")
-  for t = 1, cfg.length do
-    draw.words = constraints:forbidden(last, t)
-    local drawn, logprobs, new = advance(model, session, state, words, draw)
-    close(state)
-    words, state, last = drawn, new, drawn:totable()
-    for r, result in ipairs(results) do
-      if not result.ended then
-        result.ids[t], result.logprobs[t] = last[r], logprobs[r]
-        result.ended = last[r] == cfg.eos
-        open = result.ended and open - 1 or open
-      end
-    end
-    if open == 0 then break end
-  end
-  session.close()
-  for _, result in ipairs(results) do result.ended = nil end
-  return results
+  return rows.walk(model, seen, cfg, chooser(cfg))
 end
 
 return sample

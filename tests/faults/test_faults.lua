@@ -135,6 +135,19 @@ function T.a_fresh_device_survives_every_failing_allocation()
   end, 10)
 end
 
+function T.drawing_words_survives_every_failing_allocation()
+  local function draw()
+    local scope <close> = lac.scope() -- luacheck: ignore 211
+    local rng, logits = lac.rng(1), lac.tensor {{1, -2}, {3, 0.5}}
+    local words, amounts = lac.tensor({{0}, {1}}, "i32"), lac.tensor {{1}, {2}}
+    lac.draw {logits = logits:transpose(), rng = rng, words = words, amounts = amounts, top_k = 1, nucleus = 0.5}
+    local ids = lac.draw {logits = logits, rng = rng, places = lac.tensor({3, 1}, "i32"), temperature = 0.5}
+    check.equal(ids:shape(), {2})
+  end
+  draw() -- programs are built
+  survive(draw, 15)
+end
+
 function T.choosing_what_to_prune_survives_every_failing_allocation()
   local function choose()
     local scope <close> = lac.scope() -- luacheck: ignore 211
