@@ -33,11 +33,11 @@ end
 function T.lstm_cells_of_any_width_are_what_their_equations_make()
   for _, hidden in ipairs {37, 5000} do
     local rng = lac.rng(hidden)
-    local Z, C = rng:normal {3, 4 * hidden}, rng:normal {3, hidden}
+    local wide_z, wide_c = rng:normal {3, 4 * hidden}, rng:normal {3, hidden}
     local up_h, up_c = rng:normal {3, hidden}, rng:normal {3, hidden}
     local function results(cell)
       local scope <close> = lac.scope()
-      local z, c_prev = Z:clone():requires_grad(true), C:clone():requires_grad(true)
+      local z, c_prev = wide_z:clone():requires_grad(true), wide_c:clone():requires_grad(true)
       local tape <close> = lac.tape()
       local h, c = cell(z, c_prev)
       tape:backward((h * up_h + c * up_c):sum())
@@ -51,7 +51,7 @@ function T.lstm_cells_of_any_width_are_what_their_equations_make()
       return o * c:tanh(), c
     end)}
     for k = 1, 4 do check.close(got[k], want[k], 2e-6) end
-    for _, t in ipairs {Z, C, up_h, up_c} do t:close() end
+    for _, t in ipairs {wide_z, wide_c, up_h, up_c} do t:close() end
   end
 end
 
