@@ -6,6 +6,7 @@
  */
 #include "layers/attention.h"
 
+#include "layers/attention_host.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
 #include "ops/random.h"
@@ -14,9 +15,7 @@ enum { QUERY, KEYS, VALUES, V, OWNERS, MEMBERS }; // inputs of the record
 enum { WEIGHTS, USED };                           // what it saves; one tensor without dropout
 enum { ARGUMENTS = 7 };
 
-typedef struct sizes {
-  uint32_t rows, images, each, regions, size, width;
-} sizes;
+typedef lac_attention_sizes sizes;
 
 static lac_status fail_shapes(const lac_attention_args *a) {
   char q[LAC_SHAPE_TEXT], k[LAC_SHAPE_TEXT], u[LAC_SHAPE_TEXT], v[LAC_SHAPE_TEXT];
@@ -179,6 +178,29 @@ static lac_status bwd_values(const lac_node *node, const sizes *n) {
   return lac_launch_run(&run);
 }
 
+/* Everything at once. */
+static lac_status backward_on_host(const lac_node *node, const sizes *n) {
+  static const int inputs[] = {QUERY, KEYS, VALUES, V};
+  lac_tensor *grad[4] = {NULL};
+  for (int i = 0; i < 4; i++)
+    if (lac_tensor_requires_grad(node->in[inputs[i]]))
+      LAC_TRY(lac_tensor_borrow_grad(&grad[i], node->in[inputs[i]]));
+  return lac_attention_host_backward(n,
+                                     &(lac_attention_gradients){.query = node->in[QUERY],
+                                                                .keys = node->in[KEYS],
+                                                                .values = node->in[VALUES],
+                                                                .v = node->in[V],
+                                                                .owners = node->in[OWNERS],
+                                                                .members = node->in[MEMBERS],
+                                                                .weights = node->saved[WEIGHTS],
+                                                                .used = node->saved[USED],
+                                                                .gy = lac_tensor_grad(node->out[0]),
+                                                                .gquery = grad[0],
+                                                                .gkeys = grad[1],
+                                                                .gvalues = grad[2],
+                                                                .gv = grad[3]});
+}
+
 static lac_status additive_backward(const lac_node *node) {
   const lac_attention_args args = {.query = node->in[QUERY],
                                    .keys = node->in[KEYS],
@@ -190,6 +212,7 @@ static lac_status additive_backward(const lac_node *node) {
   lac_tensor *ge = NULL, *tanhs = NULL;
   lac_device *device = lac_tensor_device(args.query);
   LAC_TRY(plan(&n, &args));
+  if (lac_attention_on_host(device)) return backward_on_host(node, &n);
   LAC_TRY(bwd_values(node, &n));
   const lac_shape shape = {3, {n.rows, n.regions, n.size}};
   lac_status status = lac_tensor_new(&ge, device, LAC_F32, lac_tensor_shape(node->saved[WEIGHTS]));
@@ -201,8 +224,8 @@ static lac_status additive_backward(const lac_node *node) {
   return status;
 }
 
-static lac_status run_forward(lac_tensor *y, lac_tensor *w, lac_tensor *used,
-                              const lac_attention_args *a, const sizes *n) {
+static lac_status launch_forward(lac_tensor *y, lac_tensor *w, lac_tensor *used,
+                                 const lac_attention_args *a, const sizes *n) {
   static const lac_rng none = {0};
   lac_device *device = lac_tensor_device(y);
   lac_launch run = lac_launch_new(device, "attention", "additive_fwd");
@@ -226,10 +249,17 @@ static lac_status run_forward(lac_tensor *y, lac_tensor *w, lac_tensor *used,
   lac_arg_u32(&run, (uint32_t)((double)a->dropout * 4294967296.0)); // dropout < 1, so it fits
   lac_arg_f32(&run, 1 / (1 - a->dropout));
   lac_launch_groups(&run, n->rows, LAC_REDUCE_GROUP);
-  LAC_TRY(lac_launch_run(&run));
+  return lac_launch_run(&run);
+}
+
+static lac_status run_forward(lac_tensor *y, lac_tensor *w, lac_tensor *used,
+                              const lac_attention_args *a, const sizes *n) {
+  lac_device *device = lac_tensor_device(y);
   const lac_node node = {additive_backward,
                          .in = {a->query, a->keys, a->values, a->v, a->owners, a->members},
                          .out = {y}, .saved = {w, used}};
+  LAC_TRY(lac_attention_on_host(device) ? lac_attention_host_forward(y, w, used, a, n)
+                                        : launch_forward(y, w, used, a, n));
   return lac_tape_record(device, &node);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "layers/recurrent.h"
 
+#include "layers/recurrent_host.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
@@ -15,6 +16,9 @@ static lac_status lstm_cell_backward(const lac_node *node) {
   lac_tensor *gz, *gc_prev = gates;
   LAC_TRY(lac_tensor_borrow_grad(&gz, z));
   if (with_gc_prev) LAC_TRY(lac_tensor_borrow_grad(&gc_prev, c_prev));
+  if (lac_cells_on_host(lac_tensor_device(z)))
+    return lac_lstm_cell_host_backward(&(lac_lstm_gradients){gz, with_gc_prev ? gc_prev : NULL, gh,
+                                                             gc, gates, node->out[1], c_prev});
   lac_launch run = lac_launch_new(lac_tensor_device(z), "recurrent", "lstm_cell_bwd");
   lac_arg_tensor(&run, gz);
   lac_arg_tensor(&run, gc_prev);
@@ -32,12 +36,12 @@ static lac_status lstm_cell_backward(const lac_node *node) {
   return lac_launch_run(&run);
 }
 
-static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_tensor *z,
-                           lac_tensor *c_prev) {
-  lac_device *device = lac_tensor_device(z);
+static lac_status launch_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_tensor *z,
+                              lac_tensor *c_prev) {
   const lac_shape *shape = lac_tensor_shape(c_prev);
-  lac_launch run =
-      lac_launch_new(device, "recurrent", gates ? "lstm_cell_fwd_keep" : "lstm_cell_fwd");
+  if (lac_cells_on_host(lac_tensor_device(z))) return lac_lstm_cell_host(h, c, gates, z, c_prev);
+  lac_launch run = lac_launch_new(lac_tensor_device(z), "recurrent",
+                                  gates ? "lstm_cell_fwd_keep" : "lstm_cell_fwd");
   lac_arg_tensor(&run, h);
   lac_arg_tensor(&run, c);
   if (gates) lac_arg_tensor(&run, gates);
@@ -46,9 +50,14 @@ static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_
   lac_arg_u64(&run, shape->dim[0]);
   lac_arg_u64(&run, shape->dim[1]);
   lac_launch_items2(&run, shape->dim[1], shape->dim[0]);
-  LAC_TRY(lac_launch_run(&run));
+  return lac_launch_run(&run);
+}
+
+static lac_status run_cell(lac_tensor *h, lac_tensor *c, lac_tensor *gates, lac_tensor *z,
+                           lac_tensor *c_prev) {
   const lac_node node = {lstm_cell_backward, .in = {z, c_prev}, .out = {h, c}, .saved = {gates}};
-  return lac_tape_record(device, &node);
+  LAC_TRY(launch_cell(h, c, gates, z, c_prev));
+  return lac_tape_record(lac_tensor_device(z), &node);
 }
 
 static lac_status cell_of_contiguous(lac_tensor **h, lac_tensor **c, lac_tensor *z,

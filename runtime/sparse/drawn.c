@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
+#include "sparse/mask_host.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -211,6 +212,7 @@ static lac_status check_masked(const lac_masked_args *a) {
 }
 
 static lac_status launch_odds(lac_tensor *odds, const lac_tensor *logit) {
+  if (lac_mask_on_host(lac_tensor_device(odds))) return lac_mask_odds_host(odds, logit);
   lac_launch run = lac_launch_new(lac_tensor_device(odds), "mask", "mask_odds");
   lac_arg_tensor(&run, odds);
   lac_arg_tensor(&run, logit);

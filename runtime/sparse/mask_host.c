@@ -98,14 +98,14 @@ typedef struct draw_job {
   const float *w, *logit;
 } draw_job;
 
-/* Elements at .. at + n - 1; what does not fill a vector goes through room of its own. */
-static void odds_of(const draw_job *job, float *odds, uint64_t at, uint64_t n) {
+/* n of them; what does not fill a vector goes through room of its own. */
+static void make_odds(const loops *run, float *odds, const float *logit, uint64_t n) {
   const uint64_t whole = n / 16 * 16, rest = n - whole;
   float from[16] = {0}, to[16];
-  job->loops->make_odds(odds, job->logit + at, whole);
+  run->make_odds(odds, logit, whole);
   if (!rest) return;
-  memcpy(from, job->logit + at + whole, rest * sizeof *from);
-  job->loops->make_odds(to, from, 16);
+  memcpy(from, logit + whole, rest * sizeof *from);
+  run->make_odds(to, from, 16);
   memcpy(odds + whole, to, rest * sizeof *to);
 }
 
@@ -130,8 +130,8 @@ static void draw_block(const draw_job *job, uint64_t block) {
   lac_bits_plan plan = {.rows = 1, .columns = 4 * counters + left};
   lac_bits_lay_out(&plan);
   for (uint64_t j = 0; j < 4; j++)
-    odds_of(job, odds + j * counters, j * job->part + q, counters);
-  odds_of(job, odds + 4 * counters, 4 * job->part, left);
+    make_odds(job->loops, odds + j * counters, job->logit + j * job->part + q, counters);
+  make_odds(job->loops, odds + 4 * counters, job->logit + 4 * job->part, left);
   lac_bits_draw(&plan, bits, &rng, odds, 0, lac_bits_blocks(&plan));
   for (uint64_t j = 0; j < 4; j++)
     apply_bits(job, bits + j * plan.stride, j * job->part + q, counters);
@@ -254,4 +254,38 @@ lac_status lac_mask_host_gradient(const lac_mask_gradient *g) {
   LAC_TRY(lac_gemm_workers(device, &job.workers));
   return lac_device_native(device, "mask gradient", run_gradient, &job, sizeof job, buffers, slots,
                            7);
+}
+
+typedef struct odds_job {
+  const loops *loops;
+  lac_workers *workers;
+  uint64_t n, odds_at, logit_at; // in elements
+  float *odds;
+  const float *logit;
+} odds_job;
+
+static void odds_part(void *arg, uint32_t part) {
+  const odds_job *job = arg;
+  const uint64_t first = (uint64_t)part * GRADIENT_PART, left = job->n - first;
+  make_odds(job->loops, job->odds + job->odds_at + first, job->logit + job->logit_at + first,
+            left < GRADIENT_PART ? left : GRADIENT_PART);
+}
+
+static void run_odds(void *args) {
+  odds_job *job = args;
+  lac_workers_run(job->workers, odds_part, job,
+                  (uint32_t)((job->n + GRADIENT_PART - 1) / GRADIENT_PART));
+}
+
+lac_status lac_mask_odds_host(lac_tensor *odds, const lac_tensor *logit) {
+  static const size_t slots[] = {offsetof(odds_job, odds), offsetof(odds_job, logit)};
+  odds_job job = {.loops = pick_loops(),
+                  .n = lac_tensor_numel(odds),
+                  .odds_at = lac_tensor_offset(odds),
+                  .logit_at = lac_tensor_offset(logit)};
+  lac_buffer *const buffers[] = {lac_tensor_buffer(odds), lac_tensor_buffer(logit)};
+  if (job.n == 0) return LAC_OK;
+  LAC_TRY(lac_gemm_workers(lac_tensor_device(odds), &job.workers));
+  return lac_device_native(lac_tensor_device(odds), "mask_odds", run_odds, &job, sizeof job,
+                           buffers, slots, 2);
 }

@@ -40,4 +40,11 @@ lac_status lac_mask_host_draw(lac_tensor *y, const lac_tensor *w, const lac_tens
 /** @return LAC_OK; LAC_ENOMEM; LAC_EDEVICE */
 lac_status lac_mask_host_gradient(const lac_mask_gradient *gradient);
 
+/**
+ * odds = 1 / sigmoid(logit), as kernel mask_odds. Needs lac_mask_on_host().
+ *
+ * @return LAC_OK; LAC_EDEVICE
+ */
+lac_status lac_mask_odds_host(lac_tensor *odds, const lac_tensor *logit);
+
 #endif

@@ -216,6 +216,40 @@ function T.attention_takes_sizes_that_are_no_multiple_of_eight()
   check.grad(function(q, k, u, w) return (attend(q, k, u, w)) end, {query, keys, values, v})
 end
 
+-- Columns beyond a vector of the host and beyond the strips that go together, against the operations it consists of.
+function T.wide_attention_is_what_its_parts_make()
+  local images, each, regions, size, width = 2, 3, 5, 70, 133
+  local rng = lac.rng(8)
+  local start = {rng:normal {images * each, size}, rng:normal {images, regions, size},
+                 rng:normal {images, regions, width}, rng:normal {size}}
+  local up = rng:normal {images * each, width}
+  local function results(attention)
+    local scope <close> = lac.scope()
+    local x = {}
+    for i, t in ipairs(start) do x[i] = t:clone():requires_grad(true) end
+    local tape <close> = lac.tape()
+    local y = attention(table.unpack(x))
+    tape:backward((y * up):sum())
+    local out = {y:totable()}
+    for i, t in ipairs(x) do out[i + 1] = t:grad():totable() end
+    return out
+  end
+  local got = results(function(q, k, u, v) return (attend(q, k, u, v)) end)
+  local want = results(function(q, k, u, v)
+    local parts = {}
+    for i = 1, images do
+      local key = k:slice(1, i, 1):reshape(1, regions, size)
+      local query = q:slice(1, (i - 1) * each + 1, each):reshape(each, 1, size)
+      local scores = ((key + query):tanh() * v:reshape(1, 1, size)):sum(3)
+      parts[i] = scores:reshape(each, regions):softmax():matmul(u:slice(1, i, 1):reshape(regions, width))
+    end
+    return lac.concat(parts, 1)
+  end)
+  for i = 1, 5 do check.close(got[i], want[i], 3e-5, 1e-5) end
+  for _, t in ipairs(start) do t:close() end
+  up:close()
+end
+
 function T.attention_refuses_what_does_not_fit()
   local scope <close> = lac.scope()
   local q, k, u, v = lac.tensor(QUERY), lac.tensor(KEYS), lac.tensor(VALUES), lac.tensor(V)

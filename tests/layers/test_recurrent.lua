@@ -29,6 +29,39 @@ function T.lstm_cell_follows_its_equations()
   c2:close()
 end
 
+-- More units than a vector of the host has, and not a multiple.
+function T.lstm_cells_of_any_width_are_what_their_equations_make()
+  for _, hidden in ipairs {37, 5000} do
+    local rng = lac.rng(hidden)
+    local wide_z, wide_c = rng:normal {3, 4 * hidden}, rng:normal {3, hidden}
+    local up_h, up_c = rng:normal {3, hidden}, rng:normal {3, hidden}
+    local function results(cell)
+      local scope <close> = lac.scope()
+      local z, c_prev = wide_z:clone():requires_grad(true), wide_c:clone():requires_grad(true)
+      local tape <close> = lac.tape()
+      local h, c = cell(z, c_prev)
+      tape:backward((h * up_h + c * up_c):sum())
+      return h:totable(), c:totable(), z:grad():totable(), c_prev:grad():totable()
+    end
+    local got = {results(lac.lstm_cell)}
+    local want = {results(function(z, c_prev)
+      local i, f = z:slice(2, 1, hidden):sigmoid(), z:slice(2, hidden + 1, hidden):sigmoid()
+      local g, o = z:slice(2, 2 * hidden + 1, hidden):tanh(), z:slice(2, 3 * hidden + 1, hidden):sigmoid()
+      local c = f * c_prev + i * g
+      return o * c:tanh(), c
+    end)}
+    for k = 1, 4 do check.close(got[k], want[k], 2e-6) end
+    for _, t in ipairs {wide_z, wide_c, up_h, up_c} do t:close() end
+  end
+end
+
+function T.lstm_cell_passes_nan_on()
+  local scope <close> = lac.scope()
+  local h, c = lac.lstm_cell(lac.tensor {{0 / 0, 0, 0, 0}, {0, 0, 0, 0}}, lac.tensor {{1}, {1}})
+  check.yes(h:totable()[1][1] ~= h:totable()[1][1] and c:totable()[1][1] ~= c:totable()[1][1])
+  check.close(c:totable()[2], {0.5}, 1e-6)
+end
+
 function T.lstm_cell_gradients_match_finite_differences_through_h_and_c()
   check.grad(function(z, c) return (lac.lstm_cell(z, c)) end, {Z, C})
   check.grad(function(z, c) return (select(2, lac.lstm_cell(z, c))) end, {Z, C})
