@@ -36,6 +36,9 @@ end
 local COLUMNS = {Bleu_1 = "BLEU1", Bleu_2 = "BLEU2", Bleu_3 = "BLEU3", Bleu_4 = "BLEU4", ROUGE_L = "ROUGE_L",
                  CIDEr = "CIDEr"}
 
+-- Recomputed with another version of the tokenizer, which splits the "doesnt" of one of the 25,010 references.
+local RECOMPUTED = {CIDEr = 2e-6}
+
 function T.eight_published_runs_have_their_published_scores()
   local refs = check.shared(COCO .. "karpathy_test.json")
   local rows = read_tsv(check.shared(COCO .. "published/scores.tsv"))
@@ -46,14 +49,12 @@ function T.eight_published_runs_have_their_published_scores()
     for _, name in ipairs(NAMES) do
       local where = row.file .. ", " .. name
       check.equal(where .. " " .. ("%.3f"):format(got[name]), where .. " " .. row["pub_" .. COLUMNS[name]])
-      check.close(got[name], tonumber(row["re_" .. COLUMNS[name]]), 1e-8)
+      check.close(got[name], tonumber(row["re_" .. COLUMNS[name]]), RECOMPUTED[name] or 1e-8)
     end
   end
 end
 
 local TINY3 = "data/checkpoints/TINY3_UpDownLSTM__supermask__0.975__wg_120.0"
-local TOLERANCE = {CIDEr = 1e-5} -- their references were MS-COCO's own, these a copy
-
 function T.two_published_checkpoints_have_their_published_scores()
   local refs = check.shared(COCO .. "karpathy_test.json")
   for _, path in ipairs {TINY3 .. ".zip", TINY3 .. "__SCST_random_sample_s60_e10_C1B0001.zip"} do
@@ -65,7 +66,7 @@ function T.two_published_checkpoints_have_their_published_scores()
     end
     files.with_folder(function(folder)
       local got = scores(refs, files.write(folder .. "/h.json", captions))
-      for _, name in ipairs(NAMES) do check.close(got[name], want[name], TOLERANCE[name] or 1e-6) end
+      for _, name in ipairs(NAMES) do check.close(got[name], want[name], 1e-12) end
     end)
   end
 end
