@@ -70,6 +70,12 @@ static void take(scanner *s, const lac_ptb_token *token) {
   put_token(s, end, token->plain);
 }
 
+/* Whether a token begins with a letter and reaches a blank, beyond which no rule for what begins
+ * so would look but those of words. */
+static bool is_whole_word(const lac_glyph *g, size_t length) {
+  return g->kind == LAC_GLYPH_LETTER && (g[length].c == ' ' || g[length].c == 0);
+}
+
 static void scan(scanner *s) {
   while (s->at < s->count) {
     const lac_glyph *g = s->g + s->at;
@@ -79,9 +85,11 @@ static void scan(scanner *s) {
     }
     lac_ptb_token best = {0};
     lac_ptb_words(&best, g);
-    lac_ptb_numbers(&best, g);
-    lac_ptb_addresses(&best, g);
-    lac_ptb_symbols(&best, g);
+    if (!is_whole_word(g, best.length)) {
+      lac_ptb_numbers(&best, g);
+      lac_ptb_addresses(&best, g);
+      lac_ptb_symbols(&best, g);
+    }
     take(s, &best);
   }
   s->out[s->bytes] = '\0';

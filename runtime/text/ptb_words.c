@@ -220,10 +220,11 @@ static void abbreviation(lac_ptb_token *best, const lac_glyph *g) {
 
 static void fixed(lac_ptb_token *best, const lac_glyph *g) {
   for (size_t i = 0; i < sizeof FIXED / sizeof *FIXED; i++) {
-    if (lac_glyph_begins(g, FIXED[i].text))
-      lac_ptb_propose(best, (lac_ptb_token){.length = FIXED[i].length,
-                                            .reach = FIXED[i].length,
-                                            .split = FIXED[i].split});
+    if (lac_glyph_fold(*g) == FIXED[i].text[0] || lac_glyph_is_apostrophe(*g))
+      if (lac_glyph_begins(g, FIXED[i].text))
+        lac_ptb_propose(best, (lac_ptb_token){.length = FIXED[i].length,
+                                              .reach = FIXED[i].length,
+                                              .split = FIXED[i].split});
   }
 }
 
@@ -295,7 +296,12 @@ static void dotted(lac_ptb_token *best, const lac_glyph *g) {
 }
 
 void lac_ptb_words(lac_ptb_token *best, const lac_glyph *g) {
+  const size_t plain = letters(g);
   fixed(best, g);
+  if (plain && (g[plain].c == ' ' || g[plain].c == 0)) { // most words; no other rule sees more
+    lac_ptb_take(best, plain);
+    return;
+  }
   clitics(best, g);
   apostrophe(best, g);
   lac_ptb_take(best, word(g));
