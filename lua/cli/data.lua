@@ -1,4 +1,5 @@
 --- lacuna data: make a data file, look into one.
+local lac = require "lac"
 local disk = require "core.disk"
 local bar = require "cli.bar"
 local build = require "data.build"
@@ -6,6 +7,7 @@ local captions = require "data.captions"
 local data_features = require "cli.data_features"
 local karpathy = require "data.karpathy"
 local plural = require "core.plural"
+local references = require "data.references"
 local shapes = require "data.shapes"
 local tokenizer = require "data.tokenizer"
 local options = require "cli.options"
@@ -150,6 +152,14 @@ local function look_rows(dataset)
   }
 end
 
+-- What self-critical training finds in the file.
+local function describe_frequencies(dataset)
+  local file <close> = lac.hdf5.open(dataset.path, {verify = false})
+  if not file:has "frequencies" then return "not counted; self-critical training does it when it starts" end
+  local frequencies = references.frequencies(file, dataset)
+  return ("%d, counted in %s"):format(frequencies:ngrams(), plural(#frequencies, "training image"))
+end
+
 function INFO.run(args)
   local dataset <close> = captions.open {path = args[1], missing = "skip"}
   local rows = {{"name", dataset.name}}
@@ -163,6 +173,7 @@ function INFO.run(args)
     {"vocabulary", ("%s, %d of them special"):format(dataset.vocab:describe(), dataset.vocab.specials)},
     {"caption", ("%.1f %s on average, %d at most"):format(mean, dataset.vocab.unit, most)},
   }, 1, 2, #rows + 1, rows)
+  rows[#rows + 1] = {"n-grams", describe_frequencies(dataset)}
   for _, row in ipairs(look_rows(dataset)) do rows[#rows + 1] = row end
   rows[#rows + 1] = {"file", ("%d bytes"):format(disk.size(args[1]))}
   print_rows(rows)

@@ -5,6 +5,11 @@
 -- regions, 4] and `fc` [images, fc_width], which may be absent; `region_start` and `caption_start` [images + 1],
 -- `split` [images] (0 train, 1 val, 2 test), `token_start` [captions + 1] and `tokens`, ids with bos and eos, all
 -- int32; the texts `vocab` (as the tokenizer's text() writes it) and `images` (JSON: [{id, file, captions}, ...]).
+-- `references`: the words of the captions, joined, a line for each, rare ones too; `frequencies`: the document
+-- frequencies of the training images' n-grams as lac.text.frequencies writes them, where words that occur five times or
+-- less in all captions are "UNK" and "<eos>" is behind each caption (Karpathy's "coco-train-words"). Both are texts,
+-- which files of earlier programs do not have and whose lack earlier programs do not mind; the latter is absent where
+-- no image is for training.
 -- `encoder`, which may be absent, tells the encoder that made the features (train.sight).
 -- A file of pictures has in place of features, boxes, fc, region_start, width, fc_width and boxes the attribute
 -- `pictures`, the folder in which the images' files are.
@@ -20,6 +25,8 @@ local build = {FORMAT = "lacuna-data", VERSION = 3, SPLITS = {"train", "val", "t
 
 local SPLIT_CODE = {}
 for i, name in ipairs(build.SPLITS) do SPLIT_CODE[name] = i - 1 end
+
+local RARE = 5 -- a word that occurs no more often in all captions is "UNK" in the document frequencies
 
 local defaults = {
   dtype = "f32",                            -- of the features: "f32" or "f16"
@@ -67,6 +74,29 @@ local function write_captions(file, images, words)
   write_ints(file, "token_start", starts)
   write_ints(file, "tokens", tokens)
   write_ints(file, "split", splits)
+end
+
+local function common_words(images)
+  local counts, common = {}, {}
+  for _, image in ipairs(images) do
+    for _, text in ipairs(image.tokens) do
+      for word in text:gmatch("%S+") do counts[word] = (counts[word] or 0) + 1 end
+    end
+  end
+  for word, count in pairs(counts) do common[word] = count > RARE or nil end
+  return common
+end
+
+-- What the rewards of self-critical training are computed with.
+local function write_references(file, images)
+  local lines, training = {}, {}
+  for _, image in ipairs(images) do
+    for _, text in ipairs(image.tokens) do lines[#lines + 1] = text:gsub("%s+", " ") .. "\n" end
+    if image.split == "train" then training[#training + 1] = image.tokens end
+  end
+  file:write_text("references", table.concat(lines))
+  if #training == 0 then return end
+  file:write_text("frequencies", lac.text.frequencies.count(training, common_words(images)):text())
 end
 
 local function write_texts(file, images, words)
@@ -172,6 +202,7 @@ function build.write(path, source, cfg)
   local images, regions = write_looks(file, source, cfg)
   write_captions(file, images, words)
   write_texts(file, images, words)
+  write_references(file, images)
   file:commit()
   local captions = 0
   for _, image in ipairs(images) do captions = captions + #image.tokens end

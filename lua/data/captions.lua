@@ -15,7 +15,9 @@ local class = require "core.class"
 local config = require "core.config"
 local contents = require "data.contents"
 local Pictures = require "data.pictures"
+local references = require "data.references"
 local Regions = require "data.regions"
+local rewards = require "data.rewards"
 local suggest = require "core.suggest"
 
 local Dataset = class("Dataset")
@@ -55,7 +57,7 @@ end
 function Dataset:init(cfg)
   local file <close>, parts = contents.open(cfg.path, cfg.verify)
   for key, value in pairs(parts) do self[key] = value end
-  self.path, self.length, self.per_image, self.batch_images = cfg.path, cfg.length, cfg.captions_per_image, cfg.batch
+  self.length, self.per_image, self.batch_images = cfg.length, cfg.captions_per_image, cfg.batch
   self.augment = cfg.augment
   self.length = self.length or self.vocab.usual_length
   open_looks(self, file, cfg)
@@ -125,6 +127,13 @@ function Dataset:references(split)
   return list
 end
 
+--- What scores captions of the images of this file, as self-critical training does.
+-- @tparam table cfg weights: cider, a number; bleu, a list of four; 0 where not given
+-- @treturn lac.text.rewards to be closed; images are named by their numbers in the file, as in batch.images
+function Dataset:rewards(cfg)
+  return rewards.open(self, cfg)
+end
+
 --- @treturn ?table total, min, mean and max of the images' numbers of regions; nil where there are pictures
 function Dataset:regions()
   return not self.has_pictures and self.looks:counts() or nil
@@ -164,7 +173,7 @@ local function fetch(self, key, images, rng)
   if self.ordered ~= key then order(self, key, images, rng) end
   self.ordered = nil
   local batch = self.looks:take(images)
-  batch.ids = {}
+  batch.ids, batch.images = {}, images
   for i, at in ipairs(images) do batch.ids[i] = self.images[at].id end
   return batch
 end
@@ -259,7 +268,8 @@ end
 -- @tparam integer index 1 to steps()
 -- @treturn table att [B, S, width] padded to the most regions S, fc [B, fc_width], mask [B, S] (1 for a region),
 -- boxes [B, S, 4] or nil; regions: how many each image has, a list; or, where has_pictures, in place of these pictures
--- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images'; rows = B * K
+-- [B, size, size, 3], RGB from 0 to 1, B being smaller where some are left out; ids: the images';
+-- images: their numbers in the file, from 1 (see rewards); rows = B * K
 -- captions, the longest first, which end one by one: counts, how many there are at each step; words [sum of counts]
 -- i32, the ids that are fed, step after step; targets, the ids that follow; weights, ones; owners [rows] i32, the
 -- image of each caption, from 0 (owner_list: as a list); word_owners, that of each word; members [B, K] i32, the
@@ -319,7 +329,7 @@ end
 --       if not batch then break end
 -- @tparam string split
 -- @tparam[opt=50] integer size images per batch
--- @treturn function -> {att, fc, mask, boxes, regions, ids} as for training, or nil after the last
+-- @treturn function -> {att, fc, mask, boxes, regions, ids, images} as for training, or nil after the last
 function Dataset:evaluation(split, size)
   return through(self, "evaluate " .. tostring(split), members(self, split), size or 50)
 end
@@ -337,17 +347,17 @@ end
 --- All images as a source of a data file has them, with the ids of their captions.
 -- @treturn table list of {id, file, split, captions, tokens, ids}, in the order of the file
 function Dataset:contents()
-  local list = {}
+  local file <close> = lac.hdf5.open(self.path, {verify = false})
+  local list, words = {}, references.read(file, self)
   for _, split in ipairs(build.SPLITS) do
     for _, at in ipairs(self.members[split]) do
-      local image, tokens, all = self.images[at], {}, {}
+      local image, all = self.images[at], {}
       for caption = self.caption_start[at] + 1, self.caption_start[at + 1] do
         local first = self.token_start[caption]
-        local ids = table.move(self.tokens, first + 1, self.token_start[caption + 1], 1, {})
-        all[#all + 1], tokens[#tokens + 1] = ids, self.vocab:decode(ids)
+        all[#all + 1] = table.move(self.tokens, first + 1, self.token_start[caption + 1], 1, {})
       end
-      list[#list + 1] = {id = image.id, file = image.file, split = split, captions = image.captions, tokens = tokens,
-                         ids = all, at = at}
+      list[#list + 1] = {id = image.id, file = image.file, split = split, captions = image.captions,
+                         tokens = words[at], ids = all, at = at}
     end
   end
   table.sort(list, function(a, b) return a.at < b.at end)

@@ -95,7 +95,7 @@ end
 -- @tparam string path
 -- @tparam boolean verify the checksum too, else only the length
 -- @treturn file to be closed
--- @treturn table name, vocab, images (as in the file), members (of each split, numbers of images), tokens,
+-- @treturn table path, name, vocab, images (as in the file), members (of each split, numbers of images), tokens,
 -- caption_start, token_start and region_start (see data.build; the last is nil for pictures), has_boxes, has_pictures,
 -- pictures: their folder or nil; encoder: what tells the encoder that made its features, nil where it is not known
 -- @raise the file and what is wrong with it
@@ -111,6 +111,7 @@ function contents.open(path, verify)
     file:close()
     error(result, 0)
   end
+  result.path = path
   result.name, result.has_boxes = tostring(file:attr("", "name")), file:attr("", "boxes") == 1
   result.has_pictures = is_of_pictures(file)
   result.pictures = result.has_pictures and file:attr("", "pictures") or nil

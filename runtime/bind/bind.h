@@ -33,6 +33,8 @@ void bind_open_prune(lua_State *L);
 void bind_open_update(lua_State *L);
 void bind_open_text(lua_State *L);
 void bind_open_corpus(lua_State *L);
+void bind_open_frequencies(lua_State *L);
+void bind_open_rewards(lua_State *L);
 void bind_open_subwords(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);

@@ -2,7 +2,7 @@
  * Captions and their references in Lua: lac.text.corpus. Images and references are counted from 1;
  * where a reference is asked for, 0 is the hypothesis.
  */
-#include "bind/bind.h"
+#include "bind/bind_frequencies.h"
 
 #include "text/corpus.h"
 
@@ -105,7 +105,8 @@ static int l_words(lua_State *L) {
 static int l_correct(lua_State *L) {
   lac_corpus *corpus = check_corpus(L);
   uint64_t correct[LAC_NGRAMS_MOST];
-  bind_try(L, lac_corpus_correct(corpus, correct, check_image(L, corpus, 2)));
+  const size_t image = check_image(L, corpus, 2);
+  bind_try(L, lac_corpus_correct(corpus, correct, lac_corpus_hypothesis(corpus, image), image));
   for (int n = 0; n < LAC_NGRAMS_MOST; n++)
     lua_pushinteger(L, (lua_Integer)correct[n]);
   return LAC_NGRAMS_MOST;
@@ -125,47 +126,22 @@ static int l_common(lua_State *L) {
   return 3;
 }
 
-/* Document frequencies from a table text -> count at `index`. */
-static void read_documents(lua_State *L, const lac_ngrams *ngrams, int index, double *documents) {
-  const uint32_t count = lac_ngrams_count(ngrams);
-  for (uint32_t id = 0; id < count; id++) {
-    const char *words[LAC_NGRAMS_MOST];
-    size_t bytes[LAC_NGRAMS_MOST];
-    luaL_Buffer text;
-    const size_t n = lac_ngrams_words(ngrams, id, words, bytes);
-    luaL_buffinit(L, &text);
-    for (size_t i = 0; i < n; i++) {
-      if (i > 0) luaL_addchar(&text, ' ');
-      luaL_addlstring(&text, words[i], bytes[i]);
-    }
-    luaL_pushresult(&text);
-    lua_gettable(L, index);
-    documents[id] = lua_tonumber(L, -1); // 0 for what the table does not have
-    lua_pop(L, 1);
-  }
-}
-
-/* corpus:weigh([{ref_len = documents, document_frequency = {[text] = documents that have it}}]):
- * ln N - ln max(1, df) for every n-gram; without a table images are documents, and only their
- * references count */
+/* corpus:weigh([frequencies]): ln N - ln max(1, df) for every n-gram, by lac.text.frequencies or
+ * {ref_len = documents, document_frequency = {[text] = documents that have it}}; without any images
+ * are documents, and only their references count */
 static int l_weigh(lua_State *L) {
   lac_corpus *corpus = check_corpus(L);
   const lac_ngrams *ngrams = lac_corpus_borrow_ngrams(corpus);
-  double total = (double)lac_corpus_images(corpus);
   lua_settop(L, 2);
-  double *documents = lua_newuserdatauv(L, lac_ngrams_count(ngrams) * sizeof *documents, 0); // at 3
+  double *documents = lua_newuserdatauv(L, lac_ngrams_count(ngrams) * sizeof *documents, 0);
   if (lua_isnil(L, 2)) {
     bind_try(L, lac_corpus_count_documents(corpus, documents));
+    bind_try(L, lac_corpus_weigh(corpus, documents, (double)lac_corpus_images(corpus)));
   } else {
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_getfield(L, 2, "ref_len");
-    total = lua_tonumber(L, -1);
-    luaL_argcheck(L, total >= 1, 2, "ref_len must be a number, at least 1");
-    luaL_argcheck(L, lua_getfield(L, 2, "document_frequency") == LUA_TTABLE, 2,
-                  "document_frequency must be a table");
-    read_documents(L, ngrams, lua_gettop(L), documents);
+    const lac_frequencies *frequencies = bind_to_frequencies(L, 2);
+    bind_try(L, lac_frequencies_find(frequencies, documents, ngrams));
+    bind_try(L, lac_corpus_weigh(corpus, documents, lac_frequencies_total(frequencies)));
   }
-  bind_try(L, lac_corpus_weigh(corpus, documents, total));
   return 0;
 }
 

@@ -44,6 +44,8 @@ void bind_open_text(lua_State *L) {
   lua_newtable(L);
   BIND_ADD_ROWS(rows, l_text);
   bind_open_corpus(L);
+  bind_open_frequencies(L);
+  bind_open_rewards(L);
   bind_open_subwords(L);
   lua_setfield(L, -2, "text");
 }

@@ -6,6 +6,7 @@
 #include "text/corpus.h"
 
 #include "core/memory.h"
+#include "text/words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,35 +73,14 @@ static lac_status push_number(lac_corpus *self, uint32_t number) {
 
 /* ---- reading ---- */
 
-/* Bytes of white space at the start of a text: what Unicode calls White_Space, and U+001C..U+001F,
- * as Python's str.split() does. */
-static size_t space_length(const char *text, size_t bytes) {
-  const unsigned char *t = (const unsigned char *)text;
-  if (bytes == 0) return 0;
-  if (t[0] == ' ' || (t[0] >= 0x09 && t[0] <= 0x0D) || (t[0] >= 0x1C && t[0] <= 0x1F)) return 1;
-  if (t[0] == 0xC2 && bytes > 1) return t[1] == 0x85 || t[1] == 0xA0 ? 2 : 0;
-  if (t[0] < 0xE1 || t[0] > 0xE3 || bytes < 3) return 0;
-  const uint32_t c = (uint32_t)(t[0] & 0x0F) << 12 | (uint32_t)(t[1] & 0x3F) << 6 | (t[2] & 0x3F);
-  return c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-                 c == 0x205F || c == 0x3000
-             ? 3
-             : 0;
-}
-
 static lac_status push_words(lac_corpus *self, caption *c, const char *text, size_t bytes) {
+  const char *word;
+  size_t length;
   c->grams = self->number_count;
-  for (size_t i = 0; i < bytes;) {
-    const size_t space = space_length(text + i, bytes - i);
-    if (space > 0) {
-      i += space;
-      continue;
-    }
-    const size_t from = i;
-    while (i < bytes && space_length(text + i, bytes - i) == 0)
-      i++;
-    uint32_t word;
-    LAC_TRY(lac_ngrams_word(self->ngrams, &word, text + from, i - from));
-    LAC_TRY(push_number(self, word));
+  for (size_t at = 0; lac_words_next(&word, &length, &at, text, bytes);) {
+    uint32_t number;
+    LAC_TRY(lac_ngrams_word(self->ngrams, &number, word, length));
+    LAC_TRY(push_number(self, number));
   }
   c->words = self->number_count - c->grams;
   return LAC_OK;
@@ -219,10 +199,11 @@ static void clear_counts(uint32_t *counts, span s) {
     counts[*g] = 0;
 }
 
-lac_status lac_corpus_correct(lac_corpus *self, uint64_t correct[LAC_NGRAMS_MOST], size_t at) {
+lac_status lac_corpus_correct(lac_corpus *self, uint64_t correct[LAC_NGRAMS_MOST], size_t at,
+                              size_t image_at) {
   LAC_TRY(prepare(self));
-  const image *im = &self->images[at];
-  const caption *hypothesis = &self->captions[im->hypothesis];
+  const image *im = &self->images[image_at];
+  const caption *hypothesis = &self->captions[at];
   const span mine = all_of(self, hypothesis);
   uint32_t *most = NULL; // for each place in the hypothesis: how often a reference has its n-gram
   LAC_TRY(lac_alloc(&most, (size_t)(mine.end - mine.at), sizeof *most, "counts of n-grams"));

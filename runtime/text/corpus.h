@@ -46,13 +46,14 @@ size_t lac_corpus_pieces(const lac_corpus *self, size_t caption);
 lac_status lac_corpus_common(lac_corpus *self, size_t *out, size_t a, size_t b);
 
 /**
- * How many n-grams of an image's hypothesis its references have, none counted more often than in
- * the reference that has it most (Papineni et al. 2002, "BLEU", section 2.1).
+ * How many n-grams of a caption an image's references have, none counted more often than in the
+ * reference that has it most (Papineni et al. 2002, "BLEU", section 2.1).
  *
  * @param[out] correct  for n = 1, 2, ...
  * @return LAC_OK; LAC_ENOMEM
  */
-lac_status lac_corpus_correct(lac_corpus *self, uint64_t correct[LAC_NGRAMS_MOST], size_t image);
+lac_status lac_corpus_correct(lac_corpus *self, uint64_t correct[LAC_NGRAMS_MOST], size_t caption,
+                              size_t image);
 
 /** The n-grams of all captions, for their texts. Borrowed. */
 const lac_ngrams *lac_corpus_borrow_ngrams(const lac_corpus *self);

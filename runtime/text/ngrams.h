@@ -6,6 +6,7 @@
 
 #include "core/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@ typedef struct lac_ngrams lac_ngrams;
 
 /** Words in the longest n-gram. */
 enum { LAC_NGRAMS_MOST = 4 };
+
+/** In place of a number: there is none. */
+#define LAC_NGRAMS_NONE UINT32_MAX
 
 /** @return LAC_OK; LAC_ENOMEM */
 lac_status lac_ngrams_new(lac_ngrams **out);
@@ -24,6 +28,9 @@ uint32_t lac_ngrams_count(const lac_ngrams *self);
 
 /** The number of a word, any bytes. @return LAC_OK; LAC_ENOMEM */
 lac_status lac_ngrams_word(lac_ngrams *self, uint32_t *id, const char *text, size_t bytes);
+
+/** Whether a word has a number. */
+bool lac_ngrams_has_word(const lac_ngrams *self, const char *text, size_t bytes);
 
 /**
  * The number of the n-gram that is one shorter followed by a word. @return LAC_OK; LAC_ENOMEM
@@ -42,5 +49,12 @@ lac_status lac_ngrams_longer(lac_ngrams *self, uint32_t *id, uint32_t prefix, ui
  */
 size_t lac_ngrams_words(const lac_ngrams *self, uint32_t id, const char *words[LAC_NGRAMS_MOST],
                         size_t bytes[LAC_NGRAMS_MOST]);
+
+/**
+ * The numbers that the n-grams of one table have in another.
+ *
+ * @param[out] numbers  by the number in `of`; LAC_NGRAMS_NONE for what `in` does not have
+ */
+void lac_ngrams_translate(uint32_t *numbers, const lac_ngrams *of, const lac_ngrams *in);
 
 #endif

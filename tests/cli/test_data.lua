@@ -50,6 +50,7 @@ val         2 images, 4 captions
 test        2 images, 4 captions
 vocabulary  14 words, 4 of them special
 caption     2.5 words on average, 4 at most
+n-grams     16, counted in 6 training images
 regions     20 in all; an image has 2 at least, 2.0 on average, 2 at most
 features    3 per region, f32
 boxes       no

@@ -180,6 +180,20 @@ function T.scoring_captions_survives_every_failing_allocation()
   end, 20)
 end
 
+function T.rewards_survive_every_failing_allocation()
+  survive(function()
+    local words = {}
+    for i = 1, 400 do words[i] = "w" .. i end
+    local text = table.concat(words, " ")
+    local counted = lac.text.frequencies.count({{text, "a b"}, {text}}, {a = true, w1 = true, w2 = true})
+    local frequencies = lac.text.frequencies.parse(counted:text())
+    local rewards <close> = lac.text.rewards({{text, "a b"}, {"c d e f"}}, {cider = 1, bleu = {0, 0, 0, 1},
+                                                                           frequencies = frequencies})
+    rewards:request({1, 2}, {text, "a"})
+    check.yes(rewards:take()[1] > 1, "a reference has no reward")
+  end, 60)
+end
+
 function T.packing_survives_every_failing_allocation()
   survive(function()
     local x <close> = lac.tensor {{0, 1.5, 0}, {-2, 0, 0.25}}

@@ -72,14 +72,14 @@ end
 function T.counted_document_frequencies_are_the_published_ones()
   local texts, splits, words = five_images()
   local golden = lac.json.decode(files.read(check.shared("golden/ciderd_document_frequency.json")))
-  check.equal(cider.frequencies(texts), golden)
+  check.equal(lac.text.frequencies.count(texts):table(), golden)
   local training, vocabulary = {}, {}
   for i, list in ipairs(texts) do
     if splits[i] == "train" or splits[i] == "restval" then training[#training + 1] = list end
   end
   for word, count in pairs(words) do vocabulary[word] = count > 1 or nil end
   golden = lac.json.decode(files.read(check.shared("golden/ciderd_document_frequency_train_thr1.json")))
-  check.equal(cider.frequencies(training, vocabulary), golden)
+  check.equal(lac.text.frequencies.count(training, vocabulary):table(), golden)
 end
 
 -- CIDEr-D and BLEU of samples against the references of their images, weighted.
@@ -131,7 +131,7 @@ function T.rewards_with_a_vocabulary_are_the_published_ones()
       for word in text:gmatch("%a+") do vocabulary[word] = word ~= "pair" and word ~= "outside" or nil end
     end
   end
-  local frequencies = cider.frequencies(texts, vocabulary)
+  local frequencies = lac.text.frequencies.count(texts, vocabulary):table()
   frequencies.ref_len = 113287
   local samples = {{"a man riding a red bike", "a bike"}, {"two dogs play", "two dogs play in the park"}}
   local case = {references = texts, cider_weight = 1, bleu_weights = {0, 0, 0, 1}}

@@ -26,6 +26,13 @@ function T.three_images_have_the_published_scores()
     for i = 1, 3 do got[i + 1] = result.images[i][name] end
     check.close(got, want[name], 1e-8)
   end
+  check.equal({result.corpus.CIDEr_D, result.images[1].CIDEr_D}, {})
+end
+
+function T.cider_d_has_a_name_where_there_are_frequencies()
+  check.equal(standard.names(), standard.NAMES)
+  local names = standard.names({})
+  check.equal({#names, names[#names], standard.label(names[#names])}, {#standard.NAMES + 1, "CIDEr_D", "CIDEr-D"})
 end
 
 -- One case of metrics.json: our results by the names that it has.
@@ -35,11 +42,11 @@ local function score(case, frequencies)
   table.sort(ids)
   for i, id in ipairs(ids) do hypotheses[i], references[i] = case.hypotheses[id], case.references[id] end
   local captions <close> = lac.text.corpus(hypotheses, references)
-  local result = standard.score(captions)
-  local plain, with_table = cider.plain_score(captions), cider.score(captions, frequencies)
-  result.corpus.CIDEr_plain, result.corpus.CIDEr_D_table = plain.corpus, with_table.corpus
+  local result = standard.score(captions, frequencies)
+  local plain = cider.plain_score(captions)
+  result.corpus.CIDEr_plain, result.corpus.CIDEr_D_table = plain.corpus, result.corpus.CIDEr_D
   for i, scores in ipairs(result.images) do
-    scores.CIDEr_plain, scores.CIDEr_D_table = plain.images[i], with_table.images[i]
+    scores.CIDEr_plain, scores.CIDEr_D_table = plain.images[i], scores.CIDEr_D
   end
   return ids, result
 end
