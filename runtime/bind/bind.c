@@ -121,6 +121,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_pictures(L);
   bind_open_json(L);
   bind_open_files(L);
+  bind_open_child(L);
   bind_open_append(L);
   bind_open_pack(L);
   return 1;

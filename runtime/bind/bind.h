@@ -42,6 +42,7 @@ void bind_open_features(lua_State *L);
 void bind_open_pictures(lua_State *L);
 void bind_open_json(lua_State *L);
 void bind_open_files(lua_State *L);
+void bind_open_child(lua_State *L);
 void bind_open_append(lua_State *L);
 void bind_open_pack(lua_State *L);
 
