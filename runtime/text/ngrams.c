@@ -11,9 +11,9 @@
 #include <string.h>
 
 enum { FIRST_SLOTS = 1024 };
-static const uint32_t NONE = UINT32_MAX;
 
-/* A word has prefix NONE, and `last` is its place in `words`; in an n-gram both are numbers. */
+/* A word has prefix LAC_NGRAMS_NONE, and `last` is its place in `words`; in an n-gram both are
+ * numbers. */
 typedef struct entry {
   uint32_t prefix, last;
 } entry;
@@ -82,7 +82,7 @@ static uint64_t hash_text(const char *text, size_t bytes) { // FNV-1a
 }
 
 static uint64_t hash_entry(const lac_ngrams *self, const entry *e) {
-  if (e->prefix != NONE) return hash_pair(e->prefix, e->last);
+  if (e->prefix != LAC_NGRAMS_NONE) return hash_pair(e->prefix, e->last);
   const word *w = &self->words[e->last];
   return hash_text(self->pool + w->at, w->bytes);
 }
@@ -106,7 +106,8 @@ static lac_status spread(lac_ngrams *self) {
 
 /* Put a new entry into a free slot; what can fail comes first. */
 static lac_status add(lac_ngrams *self, uint32_t *id, size_t slot, entry e) {
-  if (self->entry_count >= NONE - 1) return lac_fail(LAC_ENOMEM, "n-grams: more than 2^32");
+  if (self->entry_count >= LAC_NGRAMS_NONE - 1)
+    return lac_fail(LAC_ENOMEM, "n-grams: more than 2^32");
   LAC_TRY(reserve(&self->entries, &self->entry_room, self->entry_count, 1, sizeof e));
   self->entries[self->entry_count] = e;
   *id = (uint32_t)self->entry_count++;
@@ -120,51 +121,68 @@ static lac_status make_room(lac_ngrams *self) {
 }
 
 static bool is_word(const lac_ngrams *self, const entry *e, const char *text, size_t bytes) {
-  if (e->prefix != NONE) return false;
+  if (e->prefix != LAC_NGRAMS_NONE) return false;
   const word *w = &self->words[e->last];
   return w->bytes == bytes && memcmp(self->pool + w->at, text, bytes) == 0;
+}
+
+/* The slot that has a word, or the free one where it belongs. */
+static size_t slot_of_word(const lac_ngrams *self, const char *text, size_t bytes) {
+  size_t slot = hash_text(text, bytes) & (self->slot_count - 1);
+  while (self->slots[slot] && !is_word(self, &self->entries[self->slots[slot] - 1], text, bytes))
+    slot = (slot + 1) & (self->slot_count - 1);
+  return slot;
+}
+
+static size_t slot_of_longer(const lac_ngrams *self, uint32_t prefix, uint32_t last) {
+  size_t slot = hash_pair(prefix, last) & (self->slot_count - 1);
+  for (; self->slots[slot]; slot = (slot + 1) & (self->slot_count - 1)) {
+    const entry *e = &self->entries[self->slots[slot] - 1];
+    if (e->prefix == prefix && e->last == last) break;
+  }
+  return slot;
 }
 
 lac_status lac_ngrams_word(lac_ngrams *self, uint32_t *id, const char *text, size_t bytes) {
   LAC_TRY(make_room(self));
   LAC_TRY(reserve(&self->words, &self->word_room, self->word_count, 1, sizeof *self->words));
   LAC_TRY(reserve(&self->pool, &self->pool_room, self->pool_bytes, bytes + 1, 1));
-  size_t slot = hash_text(text, bytes) & (self->slot_count - 1);
-  for (; self->slots[slot]; slot = (slot + 1) & (self->slot_count - 1)) {
-    const uint32_t found = self->slots[slot] - 1;
-    if (is_word(self, &self->entries[found], text, bytes)) {
-      *id = found;
-      return LAC_OK;
-    }
+  const size_t slot = slot_of_word(self, text, bytes);
+  if (self->slots[slot]) {
+    *id = self->slots[slot] - 1;
+    return LAC_OK;
   }
-  LAC_TRY(add(self, id, slot, (entry){NONE, (uint32_t)self->word_count}));
+  LAC_TRY(add(self, id, slot, (entry){LAC_NGRAMS_NONE, (uint32_t)self->word_count}));
   self->words[self->word_count++] = (word){self->pool_bytes, bytes};
   memcpy(self->pool + self->pool_bytes, text, bytes);
   self->pool_bytes += bytes;
   return LAC_OK;
 }
 
+uint32_t lac_ngrams_find_word(const lac_ngrams *self, const char *text, size_t bytes) {
+  return self->slots[slot_of_word(self, text, bytes)] - 1; // 0 - 1 is LAC_NGRAMS_NONE
+}
+
 lac_status lac_ngrams_longer(lac_ngrams *self, uint32_t *id, uint32_t prefix, uint32_t last) {
   LAC_TRY(make_room(self));
-  size_t slot = hash_pair(prefix, last) & (self->slot_count - 1);
-  for (; self->slots[slot]; slot = (slot + 1) & (self->slot_count - 1)) {
-    const uint32_t found = self->slots[slot] - 1;
-    if (self->entries[found].prefix == prefix && self->entries[found].last == last) {
-      *id = found;
-      return LAC_OK;
-    }
-  }
-  return add(self, id, slot, (entry){prefix, last});
+  const size_t slot = slot_of_longer(self, prefix, last);
+  if (!self->slots[slot]) return add(self, id, slot, (entry){prefix, last});
+  *id = self->slots[slot] - 1;
+  return LAC_OK;
+}
+
+uint32_t lac_ngrams_find_longer(const lac_ngrams *self, uint32_t prefix, uint32_t last) {
+  return self->slots[slot_of_longer(self, prefix, last)] - 1;
 }
 
 size_t lac_ngrams_words(const lac_ngrams *self, uint32_t id, const char *words[LAC_NGRAMS_MOST],
                         size_t bytes[LAC_NGRAMS_MOST]) {
   size_t count = 1;
-  for (uint32_t i = id; self->entries[i].prefix != NONE; i = self->entries[i].prefix)
+  for (uint32_t i = id; self->entries[i].prefix != LAC_NGRAMS_NONE; i = self->entries[i].prefix)
     count++;
   for (size_t place = count; place-- > 0;) {
     const entry *e = &self->entries[id];
-    const entry *last = e->prefix == NONE ? e : &self->entries[e->last];
+    const entry *last = e->prefix == LAC_NGRAMS_NONE ? e : &self->entries[e->last];
     words[place] = self->pool + self->words[last->last].at;
     bytes[place] = self->words[last->last].bytes;
     id = e->prefix;

@@ -14,6 +14,9 @@ typedef struct lac_ngrams lac_ngrams;
 /** Words in the longest n-gram. */
 enum { LAC_NGRAMS_MOST = 4 };
 
+/** In place of a number: there is none. */
+#define LAC_NGRAMS_NONE UINT32_MAX
+
 /** @return LAC_OK; LAC_ENOMEM */
 lac_status lac_ngrams_new(lac_ngrams **out);
 
@@ -25,6 +28,9 @@ uint32_t lac_ngrams_count(const lac_ngrams *self);
 /** The number of a word, any bytes. @return LAC_OK; LAC_ENOMEM */
 lac_status lac_ngrams_word(lac_ngrams *self, uint32_t *id, const char *text, size_t bytes);
 
+/** The number that a word has, or LAC_NGRAMS_NONE. */
+uint32_t lac_ngrams_find_word(const lac_ngrams *self, const char *text, size_t bytes);
+
 /**
  * The number of the n-gram that is one shorter followed by a word. @return LAC_OK; LAC_ENOMEM
  *
@@ -32,6 +38,9 @@ lac_status lac_ngrams_word(lac_ngrams *self, uint32_t *id, const char *text, siz
  * @param word    number of a word
  */
 lac_status lac_ngrams_longer(lac_ngrams *self, uint32_t *id, uint32_t prefix, uint32_t word);
+
+/** The number that the n-gram has, or LAC_NGRAMS_NONE. */
+uint32_t lac_ngrams_find_longer(const lac_ngrams *self, uint32_t prefix, uint32_t last);
 
 /**
  * The words of an n-gram.
