@@ -104,7 +104,8 @@ end
 function T.the_table_has_a_line_per_score_and_on_request_per_image()
   with_files(ANNOTATIONS, CAPTIONS, function(refs, hyps)
     local _, text = score(refs, hyps)
-    check.yes(text:find("^Bleu_1   0%.8465\nBleu_2 .*CIDEr    %d%.%d%d%d%d\nimages   2\nabsent   .*CIDEr%-D %(%-%-frequencies%), "
+    check.yes(text:find("^Bleu_1   0%.8465\nBleu_2 .*CIDEr    %d%.%d%d%d%d\nimages   2\n"
+      .. "absent   .*CIDEr%-D %(%-%-frequencies%), "
       .. "SPICE %(%-%-spice%)\n$"), text)
     _, text = score(refs, hyps, "--per-image")
     check.yes(text:find("^image_id\tBleu_1\t.-\n7\t1%.0000\t.-\n9\t0%.6065\t.-\n\nBleu_1   0%.8465\n"), text)
@@ -206,7 +207,8 @@ function T.files_that_are_not_json_are_refused_with_the_place()
   refused(ANNOTATIONS, CAPTIONS:sub(1, 30), "h%.json: not readable as JSON: line 1")
   refused(ANNOTATIONS, '[{"image_id": 7, "caption": "caf\xe9"}]',
     "h%.json: not readable as JSON: line 1, column 32: unable to decode byte 0xe9")
-  refused('{"7": ["caf\xe9"]}', CAPTIONS, "r%.json: not readable as JSON: line 1, column %d+: unable to decode byte 0xe9")
+  refused('{"7": ["caf\xe9"]}', CAPTIONS,
+    "r%.json: not readable as JSON: line 1, column %d+: unable to decode byte 0xe9")
   refused('{"7": ["\\ud800 a dog"]}', CAPTIONS, "r%.json: not readable as JSON: line 1, .*invalid Unicode")
   refused("", CAPTIONS, "r%.json: not readable as JSON")
   refused(("["):rep(100000), CAPTIONS, "r%.json: not readable as JSON")

@@ -30,8 +30,9 @@ local function with_java(script, options, fn, before)
       assert(os.execute(("chmod +x '%s/java'"):format(folder)))
     end
     local refs, hyps = files.write(folder .. "/r.json", REFS), files.write(folder .. "/h.json", HYPS)
-    local status, text = check.run(("score --refs '%s' --hyps '%s' --spice '%s' %s"):format(refs, hyps, folder, options),
-      ('%s PATH="%s:%s"'):format(before or "", folder, script and os.getenv("PATH") or ""))
+    local words = ("score --refs '%s' --hyps '%s' --spice '%s' %s"):format(refs, hyps, folder, options)
+    local path = script and os.getenv("PATH") or ""
+    local status, text = check.run(words, ('%s PATH="%s:%s"'):format(before or "", folder, path))
     return fn(status, text, folder)
   end)
 end

@@ -1,0 +1,215 @@
+/*
+ * Phrases are n-grams, so each costs eight bytes and its slots. While the file is read pairs are in
+ * its order; then one counting sort puts the second phrases of every first one side by side, in
+ * that order.
+ */
+#include "text/paraphrases.h"
+
+#include "core/memory.h"
+#include "text/ngrams.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { PAIRS_MOST = 1 << 25, LINE_BYTES_MOST = 4096, BLOCK_BYTES = 1 << 18 };
+
+typedef struct pair {
+  uint32_t a, b;
+} pair;
+
+struct lac_paraphrases {
+  lac_ngrams *phrases;
+  uint32_t *places; // by first phrase and one more: where its second phrases begin
+  uint32_t *seconds;
+};
+
+/* ---- lines ---- */
+
+typedef struct reader {
+  const char *path;
+  gzFile file;
+  char *block;
+  size_t at, end; // what is left of the block
+  size_t line;    // counted from 1
+} reader;
+
+/* Keep what is left and read more behind it. */
+static lac_status fill(reader *r) {
+  memmove(r->block, r->block + r->at, r->end - r->at);
+  r->end -= r->at;
+  r->at = 0;
+  const int n = gzread(r->file, r->block + r->end, (unsigned)(BLOCK_BYTES - r->end));
+  int code = Z_OK;
+  const char *why = gzerror(r->file, &code);
+  if (n < 0 || (n == 0 && code != Z_OK && code != Z_STREAM_END))
+    return lac_fail(LAC_EIO, "paraphrases: cannot read %s behind line %zu: %s", r->path, r->line,
+                    code == Z_ERRNO ? strerror(errno) : why);
+  r->end += (size_t)n;
+  return LAC_OK;
+}
+
+/* The next line without its end; NULL behind the last. */
+static lac_status next_line(reader *r, const char **line, size_t *bytes) {
+  const char *stop = memchr(r->block + r->at, '\n', r->end - r->at);
+  if (!stop && r->end - r->at <= LINE_BYTES_MOST) {
+    LAC_TRY(fill(r));
+    stop = memchr(r->block, '\n', r->end);
+    if (!stop && r->end == 0) {
+      *line = NULL;
+      return LAC_OK;
+    }
+  }
+  *line = r->block + r->at;
+  *bytes = stop ? (size_t)(stop - *line) : r->end - r->at;
+  r->line++;
+  if (*bytes > LINE_BYTES_MOST)
+    return lac_fail(LAC_EINVAL, "paraphrases: %s: line %zu has more than %d bytes", r->path,
+                    r->line, LINE_BYTES_MOST);
+  r->at += *bytes + (stop != NULL);
+  return LAC_OK;
+}
+
+/* ---- pairs ---- */
+
+typedef struct pairs {
+  pair *list;
+  size_t count, room;
+} pairs;
+
+static lac_status read_probability(reader *r, const char *line, size_t bytes) {
+  char text[64], *end = text;
+  if (bytes < sizeof text) {
+    memcpy(text, line, bytes);
+    text[bytes] = '\0';
+    const double p = strtod(text, &end);
+    if (end > text && (*end == '\0' || *end == '\r') && p >= 0) return LAC_OK;
+  }
+  return lac_fail(LAC_EINVAL,
+                  "paraphrases: %s: line %zu must be a probability, as every third line, but is "
+                  "\"%.*s\"",
+                  r->path, r->line, bytes < 60 ? (int)bytes : 60, line);
+}
+
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
+
+static lac_status read_phrase(lac_paraphrases *self, reader *r, uint32_t *phrase) {
+  const char *line;
+  size_t bytes = 0, words = 0;
+  LAC_TRY(next_line(r, &line, &bytes));
+  for (size_t i = 0; line && i < bytes;) {
+    const size_t from = i;
+    while (i < bytes && !is_blank(line[i]))
+      i++;
+    if (i > from) {
+      uint32_t word;
+      LAC_TRY(lac_ngrams_word(self->phrases, &word, line + from, i - from));
+      if (words++ == 0)
+        *phrase = word;
+      else
+        LAC_TRY(lac_ngrams_longer(self->phrases, phrase, *phrase, word));
+    }
+    i++;
+  }
+  if (!line) return lac_fail(LAC_EINVAL, "paraphrases: %s ends inside a pair", r->path);
+  if (words < 1 || words > LAC_PARAPHRASES_WORDS_MOST)
+    return lac_fail(LAC_EINVAL, "paraphrases: %s: line %zu must be a phrase of 1 to %d words",
+                    r->path, r->line, LAC_PARAPHRASES_WORDS_MOST);
+  return LAC_OK;
+}
+
+static lac_status read_pairs(lac_paraphrases *self, reader *r, pairs *found) {
+  for (;;) {
+    const char *line;
+    size_t bytes = 0;
+    pair p = {0, 0};
+    LAC_TRY(next_line(r, &line, &bytes));
+    if (!line) return LAC_OK;
+    LAC_TRY(read_probability(r, line, bytes));
+    LAC_TRY(read_phrase(self, r, &p.a));
+    LAC_TRY(read_phrase(self, r, &p.b));
+    if (found->count == found->room) {
+      if (found->count >= PAIRS_MOST)
+        return lac_fail(LAC_EINVAL, "paraphrases: %s has more than %d pairs", r->path, PAIRS_MOST);
+      const size_t room = found->room ? 2 * found->room : 4096;
+      LAC_TRY(lac_realloc(&found->list, room, sizeof p, "a table of paraphrases"));
+      found->room = room;
+    }
+    found->list[found->count++] = p;
+  }
+}
+
+static lac_status sort_pairs(lac_paraphrases *self, const pairs *found) {
+  const size_t count = lac_ngrams_count(self->phrases);
+  const pair *end = found->list + found->count;
+  LAC_TRY(lac_alloc(&self->places, count + 2, sizeof *self->places, "a table of paraphrases"));
+  LAC_TRY(lac_alloc(&self->seconds, found->count, sizeof *self->seconds, "a table of paraphrases"));
+  uint32_t *next = self->places + 1; // of each phrase; ends as where the one behind it begins
+  for (const pair *p = found->list; p < end; p++)
+    next[p->a + 1]++; // one further for now
+  for (size_t i = 1; i <= count; i++)
+    next[i] += next[i - 1];
+  for (const pair *p = found->list; p < end; p++)
+    self->seconds[next[p->a]++] = p->b;
+  return LAC_OK;
+}
+
+static lac_status read_file(lac_paraphrases *self, const char *path) {
+  pairs found = {NULL, 0, 0};
+  reader r = {.path = path};
+  lac_status status = lac_ngrams_new(&self->phrases);
+  if (status == LAC_OK) status = lac_alloc(&r.block, BLOCK_BYTES, 1, "a table of paraphrases");
+  if (status != LAC_OK) return status;
+  errno = 0;
+  r.file = gzopen(path, "rb");
+  if (!r.file) {
+    status = lac_fail(LAC_EIO, "paraphrases: cannot open %s: %s", path, strerror(errno));
+  } else {
+    gzbuffer(r.file, BLOCK_BYTES);
+    status = read_pairs(self, &r, &found);
+    gzclose(r.file);
+  }
+  if (status == LAC_OK) status = sort_pairs(self, &found);
+  free(found.list);
+  free(r.block);
+  return status;
+}
+
+lac_status lac_paraphrases_open(lac_paraphrases **out, const char *path) {
+  lac_paraphrases *self = NULL;
+  LAC_TRY(lac_alloc(&self, 1, sizeof *self, "a table of paraphrases"));
+  const lac_status status = read_file(self, path);
+  if (status != LAC_OK) {
+    lac_paraphrases_release(self);
+    return status;
+  }
+  *out = self;
+  return LAC_OK;
+}
+
+void lac_paraphrases_release(lac_paraphrases *self) {
+  if (!self) return;
+  lac_ngrams_release(self->phrases);
+  free(self->places);
+  free(self->seconds);
+  free(self);
+}
+
+/* ---- asking ---- */
+
+uint32_t lac_paraphrases_word(const lac_paraphrases *self, const char *text, size_t bytes) {
+  return lac_ngrams_find_word(self->phrases, text, bytes);
+}
+
+uint32_t lac_paraphrases_longer(const lac_paraphrases *self, uint32_t phrase, uint32_t word) {
+  return lac_ngrams_find_longer(self->phrases, phrase, word);
+}
+
+const uint32_t *lac_paraphrases_of(const lac_paraphrases *self, uint32_t phrase, size_t *count) {
+  *count = self->places[phrase + 1] - self->places[phrase];
+  return self->seconds + self->places[phrase];
+}
