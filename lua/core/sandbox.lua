@@ -23,9 +23,10 @@ local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
 local HIDDEN = {cli = true, data = true, train = true}
 local OPEN = {["data.shapes"] = true, ["data.tokenizer"] = true, ["data.vocab"] = true,
               ["train.beam"] = true}
-local CLOSED = {["core.disk"] = true, ["core.sandbox"] = true, ["core.strict"] = true,
-                ["metrics.spice"] = true} -- runs programs
-local FILES = {"append", "child", "files", "hdf5", "npy", "npz", "pth", "safetensors", "tfevents", "zip"} -- of lac
+local CLOSED = {["core.disk"] = true, ["core.sandbox"] = true, ["core.strict"] = true, ["metrics.meteor"] = true,
+                ["metrics.spice"] = true} -- which runs programs
+local FILES = {"append", "child", "files", "hdf5", "meteor", "npy", "npz", "pth", "safetensors", "tfevents",
+               "zip"} -- of lac
 
 local function copy(from)
   local out = {}

@@ -116,6 +116,7 @@ int luaopen_lac(lua_State *L) {
   bind_open_prune(L);
   bind_open_update(L);
   bind_open_text(L);
+  bind_open_meteor(L);
   bind_open_io(L);
   bind_open_hdf5(L);
   bind_open_pictures(L);

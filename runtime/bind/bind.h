@@ -36,6 +36,7 @@ void bind_open_corpus(lua_State *L);
 void bind_open_frequencies(lua_State *L);
 void bind_open_rewards(lua_State *L);
 void bind_open_subwords(lua_State *L);
+void bind_open_meteor(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);
 void bind_open_features(lua_State *L);

@@ -43,10 +43,9 @@ static lac_status fill(reader *r) {
   r->at = 0;
   const int n = gzread(r->file, r->block + r->end, (unsigned)(BLOCK_BYTES - r->end));
   int code = Z_OK;
-  const char *why = gzerror(r->file, &code);
+  const char *why = gzerror(r->file, &code); // begins with the path
   if (n < 0 || (n == 0 && code != Z_OK && code != Z_STREAM_END))
-    return lac_fail(LAC_EIO, "paraphrases: cannot read %s behind line %zu: %s", r->path, r->line,
-                    code == Z_ERRNO ? strerror(errno) : why);
+    return lac_fail(LAC_EIO, "paraphrases: cannot read on behind line %zu: %s", r->line, why);
   r->end += (size_t)n;
   return LAC_OK;
 }

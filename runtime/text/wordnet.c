@@ -97,10 +97,21 @@ static bool read_number(uint32_t *out, piece word) {
   return true;
 }
 
-/* Debian's data.verb and data.adj correct the text of entries, which moves those behind them. */
-static uint32_t princeton(char part, uint32_t offset) {
-  if (part == 'v' && offset >= 613036 && offset < 2422967) return offset - 18;
-  return part == 'a' && offset >= 1681478 ? offset - 1 : offset;
+/* Debian's data.verb and data.adj correct the text of entries, which moves those behind them; here
+ * is how far. A file is Debian's where it has the first set that was moved. */
+static void undo_moves(uint32_t *ids, size_t count, size_t part) {
+  static const struct {
+    size_t part;
+    uint32_t first, end, by;
+  } moves[] = {{1, 613036, 2422967, 18}, {2, 1681478, UINT32_MAX, 1}};
+  for (size_t m = 0; m < sizeof moves / sizeof *moves; m++) {
+    bool moved = false;
+    for (size_t i = 0; i < count && part == moves[m].part; i++)
+      moved = moved || ids[i] == moves[m].first;
+    for (size_t i = 0; i < count && moved; i++) {
+      if (ids[i] >= moves[m].first && ids[i] < moves[m].end) ids[i] -= moves[m].by;
+    }
+  }
 }
 
 static lac_status add_set(lac_wordnet *self, uint32_t id) {
@@ -127,7 +138,7 @@ static lac_status read_index(lac_wordnet *self, piece line, bool *good) {
   for (uint32_t i = 0; *good && i < sets; i++) {
     uint32_t offset;
     *good = read_number(&offset, take(&line));
-    if (*good) LAC_TRY(add_set(self, princeton(*part.text, offset)));
+    if (*good) LAC_TRY(add_set(self, offset));
   }
   if (!*good) return LAC_OK;
   e.count = self->id_count - e.first;
@@ -183,7 +194,9 @@ static lac_status read_all(lac_wordnet *self, const char *folder) {
   LAC_TRY(lac_alloc(&self->words.slots, SLOTS, sizeof *self->words.slots, "WordNet"));
   LAC_TRY(lac_alloc(&self->exceptions.slots, SLOTS, sizeof *self->exceptions.slots, "WordNet"));
   for (size_t i = 0; i < PARTS; i++) {
+    const size_t first = self->id_count;
     LAC_TRY(read_file(self, 2 * i, folder, "index.%s", parts[i], read_index));
+    undo_moves(self->ids + first, self->id_count - first, i);
     LAC_TRY(read_file(self, 2 * i + 1, folder, "%s.exc", parts[i], read_exception));
   }
   return LAC_OK;
