@@ -1,6 +1,7 @@
 --- lacuna score: how close captions are to those that people wrote.
 local lac = require "lac"
 local annotations = require "data.annotations"
+local meteor = require "metrics.meteor"
 local native = require "cli.native"
 local options = require "cli.options"
 local references = require "data.references"
@@ -14,6 +15,7 @@ local score = {
     {name = "refs", value = "FILE", help = "references"},
     {name = "hyps", value = "FILE", help = 'captions: [{"image_id": ..., "caption": ...}, ...]'},
     {name = "frequencies", value = "FILE", help = "add CIDEr-D with the document frequencies of a data file, or JSON"},
+    {name = "paraphrases", value = "FILE", help = "METEOR's paraphrase-en.gz, as coco-caption has it"},
     {name = "spice", value = "DIR", help = "add SPICE: the folder with spice-1.0.jar, as coco-caption has it"},
     {name = "spice-timeout", value = "SECONDS", type = "number", min = 1, max = 1e6, default = 3600,
      help = "stop SPICE after this long"},
@@ -23,8 +25,9 @@ local score = {
   details = "References are MS-COCO annotations, Karpathy's data set or {image id: [captions]}; those of images\n"
     .. "without a caption do not count. Both sides are written as people write; the PTB tokenizer splits them.\n"
     .. "CIDEr is CIDEr-D with document frequencies from the references, as in coco-caption; CIDEr-D has those of the\n"
-    .. "training images. SPICE is a program of others, which java runs. Scores depend on which images are scored, so\n"
-    .. "compare complete splits only.",
+    .. "training images. METEOR without a resource has another name: synonyms are WordNet 3.0 in /usr/share/wordnet\n"
+    .. "or $LACUNA_WORDNET, paraphrases a file that $LACUNA_METEOR_PARAPHRASES may name. SPICE is a program of others,\n"
+    .. "which java runs. Scores depend on which images are scored, so compare complete splits only.",
 }
 
 -- Numbers before names.
@@ -77,17 +80,27 @@ local function add(result, name, scores, place)
   for i, value in ipairs(scores.images) do result.images[i][name] = value end
 end
 
+local RESOURCES = {synonyms = "METEOR's synonyms ($LACUNA_WORDNET)",
+                   paraphrases = "METEOR's paraphrases (--paraphrases)"}
+
 -- All scores: their names in order, and what is missing for more.
-local function measure(args, captions, lists, frequencies)
+local function measure(args, captions, lists, sources)
   local corpus <close> = lac.text.corpus(captions, lists)
-  local result = standard.score(corpus, frequencies)
-  result.names, result.absent = standard.names(frequencies), {}
-  if not frequencies then table.insert(result.absent, "CIDEr-D (--frequencies)") end
+  local result = standard.score(corpus, sources.frequencies)
+  local names, absent = standard.names(sources.frequencies), {}
+  result.names, result.absent = names, absent
+  if sources.meteor then
+    add(result, sources.meteor.name, sources.meteor:score(captions, lists), "ROUGE_L")
+    for _, what in ipairs(sources.meteor.missing) do absent[#absent + 1] = RESOURCES[what] end
+  else
+    absent[#absent + 1] = ("METEOR (%s)"):format(sources.no_meteor)
+  end
+  if not sources.frequencies then absent[#absent + 1] = "CIDEr-D (--frequencies)" end
   if args.spice then
     local cfg = {folder = args.spice, timeout = args.spice_timeout, clock = native.clock}
     add(result, "SPICE", spice.score(captions, lists, cfg))
   else
-    table.insert(result.absent, "SPICE (--spice)")
+    absent[#absent + 1] = "SPICE (--spice)"
   end
   return result
 end
@@ -118,24 +131,26 @@ local function print_table(rows, result)
     end
     print()
   end
-  for _, name in ipairs(result.names) do print(("%-8s %.4f"):format(name, result.corpus[name])) end
-  print(("%-8s %d"):format("images", #rows))
-  if #result.absent > 0 then print(("%-8s %s"):format("absent", table.concat(result.absent, ", "))) end
+  for _, name in ipairs(result.names) do print(("%-10s %.4f"):format(name, result.corpus[name])) end
+  print(("%-10s %d"):format("images", #rows))
+  if #result.absent > 0 then print(("%-10s %s"):format("absent", table.concat(result.absent, ", "))) end
 end
 
--- What may be wrong is found before the work begins.
-local function check(args)
+-- What scores need besides captions; what may be wrong with it is found before the work begins.
+local function open_sources(args)
   for _, name in ipairs {"refs", "hyps"} do
     if not args[name] then options.wrong("--%s FILE is missing; see lacuna score --help", name) end
   end
   if args.spice then spice.check(args.spice) end
-  return args.frequencies and references.open_frequencies(args.frequencies)
+  local sources = {frequencies = args.frequencies and references.open_frequencies(args.frequencies)}
+  sources.meteor, sources.no_meteor = meteor.open {paraphrases = args.paraphrases}
+  return sources
 end
 
 function score.run(args)
-  local frequencies = check(args)
+  local sources = open_sources(args)
   local rows, captions, lists = read(args)
-  local result = measure(args, captions, lists, frequencies)
+  local result = measure(args, captions, lists, sources)
   for i, row in ipairs(rows) do result.images[i].image_id = row.id end
   if not args.per_image then result.images = nil end
   if args.json then print_json(rows, result) else print_table(rows, result) end

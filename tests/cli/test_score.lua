@@ -71,6 +71,11 @@ function T.two_published_checkpoints_have_their_published_scores()
   end
 end
 
+-- METEOR's name with what is on this machine.
+local scorer = require("metrics.meteor").open {paraphrases = false}
+local METEOR = scorer and scorer.name or "METEOR"
+if scorer then scorer:close() end
+
 -- Small files of our own --------------------------------------------------------------------------------
 
 local ANNOTATIONS = [[{"annotations": [
@@ -104,11 +109,11 @@ end
 function T.the_table_has_a_line_per_score_and_on_request_per_image()
   with_files(ANNOTATIONS, CAPTIONS, function(refs, hyps)
     local _, text = score(refs, hyps)
-    check.yes(text:find("^Bleu_1   0%.8465\nBleu_2 .*CIDEr    %d%.%d%d%d%d\nimages   2\n"
-      .. "absent   .*CIDEr%-D %(%-%-frequencies%), "
+    check.yes(text:find("^Bleu_1     0%.8465\nBleu_2 .*\nMETEOR.*CIDEr      %d%.%d%d%d%d\nimages     2\n"
+      .. "absent     .*CIDEr%-D %(%-%-frequencies%), "
       .. "SPICE %(%-%-spice%)\n$"), text)
     _, text = score(refs, hyps, "--per-image")
-    check.yes(text:find("^image_id\tBleu_1\t.-\n7\t1%.0000\t.-\n9\t0%.6065\t.-\n\nBleu_1   0%.8465\n"), text)
+    check.yes(text:find("^image_id\tBleu_1\t.-\n7\t1%.0000\t.-\n9\t0%.6065\t.-\n\nBleu_1     0%.8465\n"), text)
   end)
 end
 
@@ -125,6 +130,9 @@ function T.an_empty_caption_scores_nothing_and_counts()
   with_files(PLAIN, '[{"image_id": 7, "caption": ""}, {"image_id": 9, "caption": "Two cats asleep"}]',
     function(refs, hyps)
       local got = scores(refs, hyps, "--per-image")
+      local meteor = got.per_image[1][METEOR] -- nil in a build without a stemmer
+      got.per_image[1][METEOR] = nil
+      check.yes(meteor == nil or meteor == 0, meteor)
       check.equal(got.per_image[1], {image_id = 7, Bleu_1 = 0.0, Bleu_2 = 0.0, Bleu_3 = 0.0, Bleu_4 = 0.0,
                                      ROUGE_L = 0.0, CIDEr = 0.0})
       check.close(got.ROUGE_L, 0.5, 1e-12)
@@ -164,6 +172,28 @@ function T.line_ends_and_odd_characters_in_a_caption_are_blanks_or_nothing()
   end)
 end
 
+function T.meteor_has_the_name_of_what_it_was_computed_with()
+  if not scorer then check.skip("a build without a stemmer") end
+  local phrases = '[{"image_id": 9, "caption": "two cats"}, {"image_id": 7, "caption": "a canine"}]'
+  with_files(PLAIN, phrases, function(refs, hyps, folder)
+    local without = scores(refs, hyps, "--per-image")
+    local file = files.write(folder .. "/table", "0.5\ndog\ncanine\n0.5\ncanine\ndog\n")
+    local with = scores(refs, hyps, "--per-image --paraphrases " .. file)
+    local name = METEOR:gsub("p$", ""):gsub("%-n$", "")
+    check.equal({without[name], with[METEOR]}, {})
+    check.yes(with[name] > without[METEOR], "paraphrases change nothing")
+    check.equal(with.per_image[2][name], without.per_image[2][METEOR])
+    check.yes(table.concat(without.absent, ", "):find("METEOR's paraphrases (--paraphrases)", 1, true))
+    check.yes(not table.concat(with.absent, ", "):find("paraphrases", 1, true))
+    local _, text = score(refs, hyps)
+    check.yes(text:find("\nBleu_4 [^\n]*\n" .. METEOR:gsub("%-", "%%-") .. " +0%.%d%d%d%d\nROUGE_L "), text)
+    local status
+    status, text = score(refs, hyps, "--paraphrases /nosuchfile")
+    check.equal(status, 1)
+    check.yes(text:find("/nosuchfile", 1, true), text)
+  end)
+end
+
 function T.frequencies_of_the_training_images_add_cider_d()
   with_files(PLAIN, CAPTIONS, function(refs, hyps, folder)
     local table_of = files.write(folder .. "/f.json",
@@ -177,7 +207,7 @@ function T.frequencies_of_the_training_images_add_cider_d()
     local own <close> = captions
     check.close(got.CIDEr_D, require("metrics.cider").score(own, lac.json.decode(files.read(table_of))).corpus, 1e-12)
     local _, text = score(refs, hyps, "--frequencies " .. table_of)
-    check.yes(text:find("\nCIDEr_D  %d") and not text:find("--frequencies", 1, true), text)
+    check.yes(text:find("\nCIDEr_D +%d") and not text:find("--frequencies", 1, true), text)
     local status
     status, text = score(refs, hyps, "--frequencies " .. refs)
     check.equal(status, 1)

@@ -247,8 +247,8 @@ function T.tokens_of_plain_captions_are_tokens_again()
   local rng = lac.rng(8)
   local pieces = {"a", "Man's", "dogs'", "isn't", "CAN'T", "cannot", "gonna", "half-eaten", "t-shirt", "and/or", "w/o",
     "5,000", "3.5", "10:30am", "$5", "10%", "#1", "Dr.", "St.", "etc.", "U.S.", "p.m.", "(x)", '"stop"',
-    "cat,dog",
-    "bed.", "wow!!", "what?!", "<unk>", "&", "o'clock", "'50s", "rock 'n' roll", "5-year-old", "a_b", "caf\u{e9}", "..."}
+    "cat,dog", "bed.", "wow!!", "what?!", "<unk>", "&",
+    "o'clock", "'50s", "rock 'n' roll", "5-year-old", "a_b", "caf\u{e9}", "..."}
   for _ = 1, 5000 do
     local text = text_of(rng, pieces, 10, " ")
     local once = ptb(text)
