@@ -156,10 +156,6 @@ lac_status lac_meteor_batch_add(lac_meteor_batch *self, bool hypothesis, const c
   return LAC_OK;
 }
 
-size_t lac_meteor_batch_images(const lac_meteor_batch *self) {
-  return self->image_count;
-}
-
 /* ---- scoring ---- */
 
 /* What a thread works with. */
