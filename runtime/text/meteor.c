@@ -112,7 +112,7 @@ static lac_status describe(lac_meteor_batch *self, const char *text, size_t byte
   LAC_TRY(lac_ngrams_word(self->stems, &word.stem, stem, stem_bytes));
   if (m->wordnet) LAC_TRY(lac_wordnet_find(m->wordnet, &self->sets, text, bytes));
   word.sets = self->sets.count - word.first_set;
-  word.phrase =
+  word.in_phrases =
       m->paraphrases ? lac_paraphrases_word(m->paraphrases, text, bytes) : LAC_PARAPHRASES_NONE;
   word.is_function_word = lac_meteor_is_function_word(text, bytes);
   LAC_TRY(reserve(&self->words, &self->word_room, self->word_count, sizeof word));
@@ -154,10 +154,6 @@ lac_status lac_meteor_batch_add(lac_meteor_batch *self, bool hypothesis, const c
   if (hypothesis) self->images[self->image_count++] = (span){self->caption_count - 1, 0};
   self->images[self->image_count - 1].count++;
   return LAC_OK;
-}
-
-size_t lac_meteor_batch_images(const lac_meteor_batch *self) {
-  return self->image_count;
 }
 
 /* ---- scoring ---- */

@@ -66,7 +66,4 @@ lac_status lac_meteor_batch_align(const lac_meteor_batch *self, lac_meteor_pairs
  */
 lac_status lac_meteor_batch_score(const lac_meteor_batch *self, lac_meteor_stats *stats);
 
-/** How many images it has. */
-size_t lac_meteor_batch_images(const lac_meteor_batch *self);
-
 #endif

@@ -29,7 +29,7 @@ typedef struct lac_meteor_pair {
   lac_meteor_stage stage;
 } lac_meteor_pair;
 
-/** Pairs, and the memory of whoever finds and chooses them; zeros are an empty one. */
+/** Pairs in a list that grows; zeros are an empty one. */
 typedef struct lac_meteor_pairs {
   lac_meteor_pair *list;
   size_t count, room;
@@ -40,7 +40,7 @@ lac_status lac_meteor_pairs_add(lac_meteor_pairs *pairs, lac_meteor_pair pair);
 
 void lac_meteor_pairs_release(lac_meteor_pairs *pairs);
 
-/** Memory that is used again from one alignment to the next; zeros are an empty one. */
+/** Memory that is used again from one alignment to the next. */
 typedef struct lac_meteor_search lac_meteor_search;
 
 /** @return LAC_OK; LAC_ENOMEM */

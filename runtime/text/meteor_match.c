@@ -45,26 +45,19 @@ static lac_status add_phrase(lac_meteor_phrases *self, phrase found) {
   return LAC_OK;
 }
 
-/* The phrase that begins at `at` and has one word more than `before`; NONE where there is none. */
-static uint32_t lengthen(const lac_meteor_lexicon *lexicon, lac_meteor_caption c, uint32_t before,
-                         uint32_t at, uint32_t words) {
-  if (at + words >= c.count) return LAC_PARAPHRASES_NONE;
-  const uint32_t word = lexicon->words[c.words[at + words]].phrase;
-  if (words == 0 || word == LAC_PARAPHRASES_NONE) return word;
-  return lac_paraphrases_longer(lexicon->paraphrases, before, word);
-}
-
 lac_status lac_meteor_phrases_read(lac_meteor_phrases *self, const lac_meteor_lexicon *lexicon,
                                    lac_meteor_caption caption) {
   self->count = 0;
   memset(self->slots, 0, sizeof self->slots);
   if (!lexicon->paraphrases) return LAC_OK;
   for (uint32_t at = 0; at < caption.count; at++) {
-    uint32_t number = 0;
-    for (uint32_t n = 0; n < LAC_PARAPHRASES_WORDS_MOST; n++) {
-      number = lengthen(lexicon, caption, number, at, n);
+    uint32_t number = LAC_PARAPHRASES_EMPTY;
+    for (uint32_t i = at; i < caption.count && i < at + LAC_PARAPHRASES_WORDS_MOST; i++) {
+      const uint32_t word = lexicon->words[caption.words[i]].in_phrases;
+      if (word == LAC_PARAPHRASES_NONE) break;
+      number = lac_paraphrases_longer(lexicon->paraphrases, number, word);
       if (number == LAC_PARAPHRASES_NONE) break;
-      LAC_TRY(add_phrase(self, (phrase){number, at, n + 1, 0}));
+      LAC_TRY(add_phrase(self, (phrase){number, at, i - at + 1, 0}));
     }
   }
   for (size_t i = self->count; i-- > 0;) { // backwards, so that the first comes first

@@ -9,8 +9,8 @@
 
 /** What is compared of a word. */
 typedef struct lac_meteor_word {
-  uint32_t id, stem; /* equal where the words, the stems are */
-  uint32_t phrase;   /* its number among the paraphrases, or LAC_PARAPHRASES_NONE */
+  uint32_t id, stem;   /* equal where the words, the stems are */
+  uint32_t in_phrases; /* its number among the paraphrases, or LAC_PARAPHRASES_NONE */
   bool is_function_word;
   size_t first_set, sets; /* its sets of synonyms */
 } lac_meteor_word;

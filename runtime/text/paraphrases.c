@@ -1,7 +1,7 @@
 /*
- * Phrases are n-grams, so each costs eight bytes and its slots. While the file is read pairs are in
- * its order; then one counting sort puts the second phrases of every first one side by side, in
- * that order.
+ * Phrases are n-grams, so each costs eight bytes and its slots; words have a table of their own
+ * that fits a cache. While the file is read pairs are in its order; then one counting sort puts the
+ * second phrases of every first one side by side, in that order.
  */
 #include "text/paraphrases.h"
 
@@ -21,8 +21,9 @@ typedef struct pair {
 } pair;
 
 struct lac_paraphrases {
-  lac_ngrams *phrases;
-  uint32_t *places; // by first phrase and one more: where its second phrases begin
+  lac_ngrams *words;
+  lac_ngrams *phrases; // of numbers of words; LAC_PARAPHRASES_EMPTY is before the first word
+  uint32_t *places;    // by first phrase and one more: where its second phrases begin
   uint32_t *seconds;
 };
 
@@ -34,6 +35,9 @@ typedef struct reader {
   char *block;
   size_t at, end; // what is left of the block
   size_t line;    // counted from 1
+  char latest[LINE_BYTES_MOST];
+  size_t latest_bytes;
+  uint32_t phrase; // that of the latest first phrase
 } reader;
 
 /* Keep what is left and read more behind it. */
@@ -78,14 +82,12 @@ typedef struct pairs {
   size_t count, room;
 } pairs;
 
-static lac_status read_probability(reader *r, const char *line, size_t bytes) {
-  char text[64], *end = text;
-  if (bytes < sizeof text) {
-    memcpy(text, line, bytes);
-    text[bytes] = '\0';
-    const double p = strtod(text, &end);
-    if (end > text && (*end == '\0' || *end == '\r') && p >= 0) return LAC_OK;
-  }
+/* Digits, perhaps with a point and an exponent; nobody needs the value. */
+static lac_status check_probability(reader *r, const char *line, size_t bytes) {
+  bool good = bytes > 0 && *line >= '0' && *line <= '9';
+  for (size_t i = 0; i < bytes; i++)
+    good = good && line[i] != '\0' && strchr("0123456789.eE+-\r", line[i]);
+  if (good) return LAC_OK;
   return lac_fail(LAC_EINVAL,
                   "paraphrases: %s: line %zu must be a probability, as every third line, but is "
                   "\"%.*s\"",
@@ -96,29 +98,42 @@ static bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';
 }
 
-static lac_status read_phrase(lac_paraphrases *self, reader *r, uint32_t *phrase) {
-  const char *line;
-  size_t bytes = 0, words = 0;
-  LAC_TRY(next_line(r, &line, &bytes));
-  for (size_t i = 0; line && i < bytes;) {
+/* The number of the phrase on a line. */
+static lac_status read_phrase(lac_paraphrases *self, reader *r, uint32_t *phrase, const char *line,
+                              size_t bytes) {
+  size_t words = 0;
+  *phrase = LAC_PARAPHRASES_EMPTY;
+  for (size_t i = 0; i < bytes; i++) {
     const size_t from = i;
     while (i < bytes && !is_blank(line[i]))
       i++;
-    if (i > from) {
-      uint32_t word;
-      LAC_TRY(lac_ngrams_word(self->phrases, &word, line + from, i - from));
-      if (words++ == 0)
-        *phrase = word;
-      else
-        LAC_TRY(lac_ngrams_longer(self->phrases, phrase, *phrase, word));
-    }
-    i++;
+    if (i == from) continue;
+    uint32_t word;
+    LAC_TRY(lac_ngrams_word(self->words, &word, line + from, i - from));
+    LAC_TRY(lac_ngrams_longer(self->phrases, phrase, *phrase, word));
+    words++;
   }
-  if (!line) return lac_fail(LAC_EINVAL, "paraphrases: %s ends inside a pair", r->path);
   if (words < 1 || words > LAC_PARAPHRASES_WORDS_MOST)
     return lac_fail(LAC_EINVAL, "paraphrases: %s: line %zu must be a phrase of 1 to %d words",
                     r->path, r->line, LAC_PARAPHRASES_WORDS_MOST);
   return LAC_OK;
+}
+
+/* The second and third line of a pair. Published tables are sorted by the first phrase, so that the
+ * latest one is often there again. */
+static lac_status read_pair(lac_paraphrases *self, reader *r, pair *p) {
+  const char *line;
+  size_t bytes = 0;
+  LAC_TRY(next_line(r, &line, &bytes));
+  if (line && (bytes < 1 || bytes != r->latest_bytes || memcmp(line, r->latest, bytes) != 0)) {
+    LAC_TRY(read_phrase(self, r, &r->phrase, line, bytes));
+    memcpy(r->latest, line, bytes);
+    r->latest_bytes = bytes;
+  }
+  p->a = r->phrase;
+  if (line) LAC_TRY(next_line(r, &line, &bytes));
+  if (!line) return lac_fail(LAC_EINVAL, "paraphrases: %s ends inside a pair", r->path);
+  return read_phrase(self, r, &p->b, line, bytes);
 }
 
 static lac_status read_pairs(lac_paraphrases *self, reader *r, pairs *found) {
@@ -128,9 +143,8 @@ static lac_status read_pairs(lac_paraphrases *self, reader *r, pairs *found) {
     pair p = {0, 0};
     LAC_TRY(next_line(r, &line, &bytes));
     if (!line) return LAC_OK;
-    LAC_TRY(read_probability(r, line, bytes));
-    LAC_TRY(read_phrase(self, r, &p.a));
-    LAC_TRY(read_phrase(self, r, &p.b));
+    LAC_TRY(check_probability(r, line, bytes));
+    LAC_TRY(read_pair(self, r, &p));
     if (found->count == found->room) {
       if (found->count >= PAIRS_MOST)
         return lac_fail(LAC_EINVAL, "paraphrases: %s has more than %d pairs", r->path, PAIRS_MOST);
@@ -160,7 +174,10 @@ static lac_status sort_pairs(lac_paraphrases *self, const pairs *found) {
 static lac_status read_file(lac_paraphrases *self, const char *path) {
   pairs found = {NULL, 0, 0};
   reader r = {.path = path};
-  lac_status status = lac_ngrams_new(&self->phrases);
+  uint32_t empty;
+  lac_status status = lac_ngrams_new(&self->words);
+  if (status == LAC_OK) status = lac_ngrams_new(&self->phrases);
+  if (status == LAC_OK) status = lac_ngrams_word(self->phrases, &empty, "", 0);
   if (status == LAC_OK) status = lac_alloc(&r.block, BLOCK_BYTES, 1, "a table of paraphrases");
   if (status != LAC_OK) return status;
   errno = 0;
@@ -192,6 +209,7 @@ lac_status lac_paraphrases_open(lac_paraphrases **out, const char *path) {
 
 void lac_paraphrases_release(lac_paraphrases *self) {
   if (!self) return;
+  lac_ngrams_release(self->words);
   lac_ngrams_release(self->phrases);
   free(self->places);
   free(self->seconds);
@@ -201,7 +219,7 @@ void lac_paraphrases_release(lac_paraphrases *self) {
 /* ---- asking ---- */
 
 uint32_t lac_paraphrases_word(const lac_paraphrases *self, const char *text, size_t bytes) {
-  return lac_ngrams_find_word(self->phrases, text, bytes);
+  return lac_ngrams_find_word(self->words, text, bytes);
 }
 
 uint32_t lac_paraphrases_longer(const lac_paraphrases *self, uint32_t phrase, uint32_t word) {

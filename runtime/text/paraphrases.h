@@ -15,6 +15,9 @@ typedef struct lac_paraphrases lac_paraphrases;
 /** In place of a word or phrase: the table has none that begins so. */
 #define LAC_PARAPHRASES_NONE UINT32_MAX
 
+/** The phrase without a word, with which all others begin. */
+#define LAC_PARAPHRASES_EMPTY 0
+
 /** Words in the longest phrase. */
 enum { LAC_PARAPHRASES_WORDS_MOST = 64 };
 
@@ -30,7 +33,7 @@ lac_status lac_paraphrases_open(lac_paraphrases **out, const char *path);
 /** NULL is fine. */
 void lac_paraphrases_release(lac_paraphrases *self);
 
-/** The number of a word, which is also that of the phrase of this one word. */
+/** The number of a word, or LAC_PARAPHRASES_NONE. */
 uint32_t lac_paraphrases_word(const lac_paraphrases *self, const char *text, size_t bytes);
 
 /** The number of a phrase with one more word; LAC_PARAPHRASES_NONE where no phrase begins so. */

@@ -91,6 +91,7 @@ end
 
 function T.unknown_options_are_refused()
   check.fails("unknown key \"wordnets\"", meteor.open, {wordnets = "x"})
+  open({wordnet = false, paraphrases = false}):close()
   check.fails("/nowhere/index.noun", meteor.open, {wordnet = "/nowhere"})
 end
 
