@@ -26,7 +26,7 @@ local score = {
     .. "without a caption do not count. Both sides are written as people write; the PTB tokenizer splits them.\n"
     .. "CIDEr is CIDEr-D with document frequencies from the references, as in coco-caption; CIDEr-D has those of the\n"
     .. "training images. METEOR without a resource has another name: synonyms are WordNet 3.0 in /usr/share/wordnet\n"
-    .. "or $LACUNA_WORDNET, paraphrases a file that $LACUNA_METEOR_PARAPHRASES may name. SPICE is a program of others,\n"
+    .. "or $LACUNA_WORDNET, paraphrases a file that $LACUNA_METEOR_PARAPHRASES may name. SPICE is another's program,\n"
     .. "which java runs. Scores depend on which images are scored, so compare complete splits only.",
 }
 
