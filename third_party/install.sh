@@ -5,7 +5,7 @@ set -eu
 
 build="cmake make gcc g++ pkg-config opencl-headers ocl-icd-opencl-dev libclblast-dev liblua5.4-dev lua5.4
 libhdf5-dev libopenblas-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev
-libutf8proc-dev libsentencepiece-dev libedit-dev pocl-opencl-icd"
+libutf8proc-dev libsentencepiece-dev libstemmer-dev wordnet-base libedit-dev pocl-opencl-icd"
 tests="oclgrind mesa-opencl-icd lua-check"
 
 wanted=$build

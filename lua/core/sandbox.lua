@@ -10,7 +10,7 @@
 -- * the collector's switches: only counting and collecting are left
 -- * debug, package, io, os: absent, and no module may hand them out
 --
--- * files: the parts of `lac` that read and write them, and the library's modules that take paths
+-- * files and programs: the parts of `lac` that read, write and start them, and the library's modules that take paths
 -- @module core.sandbox
 
 local sandbox = {}
@@ -23,8 +23,10 @@ local WITHHELD = {"io", "os", "debug", "package", "dofile", "loadfile", "warn"}
 local HIDDEN = {cli = true, data = true, train = true}
 local OPEN = {["data.shapes"] = true, ["data.tokenizer"] = true, ["data.vocab"] = true,
               ["train.beam"] = true}
-local CLOSED = {["core.disk"] = true, ["core.sandbox"] = true, ["core.strict"] = true}
-local FILES = {"append", "files", "hdf5", "npy", "npz", "pth", "safetensors", "tfevents", "zip"} -- of lac
+local CLOSED = {["core.disk"] = true, ["core.sandbox"] = true, ["core.strict"] = true, ["metrics.meteor"] = true,
+                ["metrics.spice"] = true} -- which runs programs
+local FILES = {"append", "child", "files", "hdf5", "meteor", "npy", "npz", "pth", "safetensors", "tfevents",
+               "zip"} -- of lac
 
 local function copy(from)
   local out = {}

@@ -117,11 +117,13 @@ int luaopen_lac(lua_State *L) {
   bind_open_prune(L);
   bind_open_update(L);
   bind_open_text(L);
+  bind_open_meteor(L);
   bind_open_io(L);
   bind_open_hdf5(L);
   bind_open_pictures(L);
   bind_open_json(L);
   bind_open_files(L);
+  bind_open_child(L);
   bind_open_append(L);
   bind_open_pack(L);
   return 1;

@@ -37,12 +37,14 @@ void bind_open_corpus(lua_State *L);
 void bind_open_frequencies(lua_State *L);
 void bind_open_rewards(lua_State *L);
 void bind_open_subwords(lua_State *L);
+void bind_open_meteor(lua_State *L);
 void bind_open_io(lua_State *L);
 void bind_open_hdf5(lua_State *L);
 void bind_open_features(lua_State *L);
 void bind_open_pictures(lua_State *L);
 void bind_open_json(lua_State *L);
 void bind_open_files(lua_State *L);
+void bind_open_child(lua_State *L);
 void bind_open_append(lua_State *L);
 void bind_open_pack(lua_State *L);
 

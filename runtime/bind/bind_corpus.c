@@ -2,6 +2,7 @@
  * Captions and their references in Lua: lac.text.corpus. Images and references are counted from 1;
  * where a reference is asked for, 0 is the hypothesis.
  */
+#include "bind/bind_captions.h"
 #include "bind/bind_frequencies.h"
 
 #include "text/corpus.h"
@@ -37,47 +38,19 @@ static size_t check_caption(lua_State *L, const lac_corpus *corpus, int index) {
   return lac_corpus_hypothesis(corpus, image) + (size_t)j;
 }
 
-/* The text on the top, which it pops. */
-static void add_text(lua_State *L, lac_corpus *corpus, bool hypothesis, lua_Integer image) {
-  size_t bytes;
-  if (lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "corpus: a %s of image %I is a %s, not a text",
-               hypothesis ? "hypothesis" : "reference", image, luaL_typename(L, -1));
-  const char *text = lua_tolstring(L, -1, &bytes);
-  bind_try(L, lac_corpus_add(corpus, hypothesis, text, bytes));
-  lua_pop(L, 1);
-}
-
-static void add_image(lua_State *L, lac_corpus *corpus, lua_Integer image) {
-  lua_geti(L, 1, image);
-  add_text(L, corpus, true, image);
-  if (lua_geti(L, 2, image) != LUA_TTABLE)
-    luaL_error(L, "corpus: the references of image %I are a %s, not a list", image,
-               luaL_typename(L, -1));
-  const lua_Integer count = luaL_len(L, -1);
-  if (count < 1) luaL_error(L, "corpus: image %I has no reference", image);
-  for (lua_Integer j = 1; j <= count; j++) {
-    lua_geti(L, -1, j);
-    add_text(L, corpus, false, image);
-  }
-  lua_pop(L, 1);
+static lac_status add_caption(void *to, bool hypothesis, const char *text, size_t bytes) {
+  return lac_corpus_add(to, hypothesis, text, bytes);
 }
 
 /* lac.text.corpus(list of hypotheses, list of lists of references) -> corpus */
 static int l_corpus(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  const lua_Integer images = luaL_len(L, 1), others = luaL_len(L, 2);
-  if (images != others)
-    luaL_error(L, "corpus: there are %I hypotheses, but references of %I images", images, others);
-  if (images < 1) luaL_error(L, "corpus: there is no caption");
+  bind_check_images(L, 1, "corpus");
   lac_corpus **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, CORPUS);
   bind_try(L, lac_corpus_new(box));
-  for (lua_Integer i = 1; i <= images; i++)
-    add_image(L, *box, i);
+  bind_read_captions(L, 1, "corpus", add_caption, *box);
   return 1;
 }
 

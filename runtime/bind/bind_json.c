@@ -78,7 +78,7 @@ static int l_decode(lua_State *L) {
   json_error_t error;
   const char *text = luaL_checklstring(L, 1, &size);
   json_t **tree = push_tree(L);
-  *tree = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+  *tree = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
   if (!*tree)
     return luaL_error(L, "json: line %d, column %d: %s", error.line, error.column, error.text);
   push_value(L, *tree, 1);

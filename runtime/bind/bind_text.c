@@ -1,6 +1,7 @@
 /* Text in Lua: lac.text.*. */
 #include "bind/bind.h"
 
+#include "text/meteor_words.h"
 #include "text/normalise.h"
 #include "text/ptb.h"
 
@@ -20,6 +21,7 @@ typedef struct text_row {
 } text_row;
 
 static const text_row rows[] = {
+    {"meteor_words", lac_meteor_words},
     {"normalise", lac_text_normalise},
     {"ptb", lac_text_ptb},
 };

@@ -100,7 +100,7 @@ static lac_status read_line(lac_frequencies *self, size_t *count, const char *te
   const char *word;
   size_t length;
   for (size_t at = 0; lac_words_next(&word, &length, &at, text, bytes);) {
-    if (!self->known || lac_ngrams_has_word(self->known, word, length))
+    if (!self->known || lac_ngrams_find_word(self->known, word, length) != LAC_NGRAMS_NONE)
       LAC_TRY(push(self, count, word, length));
     else
       LAC_TRY(push(self, count, unknown, sizeof unknown - 1));

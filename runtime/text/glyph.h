@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef enum lac_glyph_kind {
   LAC_GLYPH_SPACE,  /* white space, and both ends of the text */
-  LAC_GLYPH_LETTER, /* letters and combining marks of any script, and _ */
-  LAC_GLYPH_DIGIT,  /* decimal digits */
-  LAC_GLYPH_SYMBOL, /* punctuation and everything else that can be seen */
-  LAC_GLYPH_NONE,   /* control characters, and what lies beyond U+FFFF */
+  LAC_GLYPH_LETTER, /* letters of any script */
+  LAC_GLYPH_MARK,   /* combining and modifying marks, and letters written as &eacute; */
+  LAC_GLYPH_DIGIT,  /* decimal digits of any script */
+  LAC_GLYPH_SYMBOL, /* punctuation and symbols that stand in a token */
+  LAC_GLYPH_NONE,   /* control characters, rare symbols, and what lies beyond U+FFFF */
 } lac_glyph_kind;
 
 typedef struct lac_glyph {
@@ -24,8 +26,8 @@ typedef struct lac_glyph {
 } lac_glyph;
 
 /**
- * Classify a text. Typographic variants become the plain character: quotes ' and ", dashes U+2014.
- * Soft hyphens vanish.
+ * Classify a text. Line ends become spaces, the printable controls of Windows-1252 what they stand
+ * for, &apos; an apostrophe. Soft hyphens vanish.
  *
  * @param[out] out    *count glyphs between two of c = 0 and kind SPACE, so that out[-1] and
  * out[*count] exist; lac_glyphs_free() frees them
@@ -37,9 +39,19 @@ lac_status lac_glyphs_new(lac_glyph **out, size_t *count, const char *text, size
 
 void lac_glyphs_free(lac_glyph *glyphs);
 
-/** Whether words and numbers are made of it. */
-static inline bool lac_glyph_is_word(lac_glyph g) {
+/** Whether it is a letter or a digit, of any script. */
+static inline bool lac_glyph_is_alnum(lac_glyph g) {
   return g.kind == LAC_GLYPH_LETTER || g.kind == LAC_GLYPH_DIGIT;
+}
+
+/** Whether it is one of A-Z, a-z. */
+static inline bool lac_glyph_is_ascii_letter(lac_glyph g) {
+  return (g.c >= 'A' && g.c <= 'Z') || (g.c >= 'a' && g.c <= 'z');
+}
+
+/** Whether it is one of A-Z, a-z, 0-9. */
+static inline bool lac_glyph_is_ascii_alnum(lac_glyph g) {
+  return lac_glyph_is_ascii_letter(g) || (g.c >= '0' && g.c <= '9');
 }
 
 /** Whether it is one of A-Z. */
@@ -51,5 +63,19 @@ static inline bool lac_glyph_is_capital(lac_glyph g) {
 static inline int32_t lac_glyph_fold(lac_glyph g) {
   return lac_glyph_is_capital(g) ? g.c + ('a' - 'A') : g.c;
 }
+
+/** Whether c is one of the ASCII characters in `set`. */
+static inline bool lac_glyph_is_one_of(int32_t c, const char *set) {
+  return c > 0 && c < 0x80 && strchr(set, (int)c) != NULL;
+}
+
+/** Whether it is an apostrophe, typewritten or typeset. */
+static inline bool lac_glyph_is_apostrophe(lac_glyph g) {
+  return g.c == '\'' || g.c == 0x2019;
+}
+
+/** Whether the text at g begins with `text` (lower-case ASCII), whatever the case; ' stands for
+ * every apostrophe. */
+bool lac_glyph_begins(const lac_glyph *g, const char *text);
 
 #endif

@@ -158,8 +158,8 @@ lac_status lac_ngrams_word(lac_ngrams *self, uint32_t *id, const char *text, siz
   return LAC_OK;
 }
 
-bool lac_ngrams_has_word(const lac_ngrams *self, const char *text, size_t bytes) {
-  return self->slots[slot_of_word(self, text, bytes)] != 0;
+uint32_t lac_ngrams_find_word(const lac_ngrams *self, const char *text, size_t bytes) {
+  return self->slots[slot_of_word(self, text, bytes)] - 1; // 0 - 1 is LAC_NGRAMS_NONE
 }
 
 lac_status lac_ngrams_longer(lac_ngrams *self, uint32_t *id, uint32_t prefix, uint32_t last) {
@@ -170,20 +170,22 @@ lac_status lac_ngrams_longer(lac_ngrams *self, uint32_t *id, uint32_t prefix, ui
   return LAC_OK;
 }
 
+uint32_t lac_ngrams_find_longer(const lac_ngrams *self, uint32_t prefix, uint32_t last) {
+  return self->slots[slot_of_longer(self, prefix, last)] - 1;
+}
+
 void lac_ngrams_translate(uint32_t *numbers, const lac_ngrams *of, const lac_ngrams *in) {
   for (size_t i = 0; i < of->entry_count; i++) {
     const entry *e = &of->entries[i];
     numbers[i] = LAC_NGRAMS_NONE;
-    size_t slot;
     if (e->prefix == LAC_NGRAMS_NONE) {
       const word *w = &of->words[e->last];
-      slot = slot_of_word(in, of->pool + w->at, w->bytes);
+      numbers[i] = lac_ngrams_find_word(in, of->pool + w->at, w->bytes);
     } else { // its parts came before it
       const uint32_t prefix = numbers[e->prefix], last = numbers[e->last];
-      if (prefix == LAC_NGRAMS_NONE || last == LAC_NGRAMS_NONE) continue;
-      slot = slot_of_longer(in, prefix, last);
+      if (prefix != LAC_NGRAMS_NONE && last != LAC_NGRAMS_NONE)
+        numbers[i] = lac_ngrams_find_longer(in, prefix, last);
     }
-    if (in->slots[slot]) numbers[i] = in->slots[slot] - 1;
   }
 }
 

@@ -29,8 +29,8 @@ uint32_t lac_ngrams_count(const lac_ngrams *self);
 /** The number of a word, any bytes. @return LAC_OK; LAC_ENOMEM */
 lac_status lac_ngrams_word(lac_ngrams *self, uint32_t *id, const char *text, size_t bytes);
 
-/** Whether a word has a number. */
-bool lac_ngrams_has_word(const lac_ngrams *self, const char *text, size_t bytes);
+/** The number that a word has, or LAC_NGRAMS_NONE. */
+uint32_t lac_ngrams_find_word(const lac_ngrams *self, const char *text, size_t bytes);
 
 /**
  * The number of the n-gram that is one shorter followed by a word. @return LAC_OK; LAC_ENOMEM
@@ -39,6 +39,9 @@ bool lac_ngrams_has_word(const lac_ngrams *self, const char *text, size_t bytes)
  * @param word    number of a word
  */
 lac_status lac_ngrams_longer(lac_ngrams *self, uint32_t *id, uint32_t prefix, uint32_t word);
+
+/** The number that the n-gram has, or LAC_NGRAMS_NONE. */
+uint32_t lac_ngrams_find_longer(const lac_ngrams *self, uint32_t prefix, uint32_t last);
 
 /**
  * The words of an n-gram.

@@ -139,13 +139,14 @@ function T.trust_gives_all_of_lua()
 end
 
 function T.files_are_out_of_reach_through_lac_and_through_the_library()
-  for _, name in ipairs {"append", "hdf5", "npy", "npz", "pth", "safetensors", "tfevents", "zip"} do
+  for _, name in ipairs {"append", "child", "hdf5", "meteor", "npy", "npz", "pth", "safetensors", "tfevents",
+                         "zip"} do
     refused("lac%." .. name .. " is not available in a restricted script", "print(lac." .. name .. ".read)")
   end
   prints("nil\tnil", "print(rawget(lac, 'hdf5'), rawget(require 'lac', 'zip'))")
   prints("false", "print((pcall(require, 'train.checkpoint')))")
   for _, name in ipairs {"core.disk", "train.journal", "train.run", "data.annotations", "data.build", "data.captions",
-                         "data.features", "data.karpathy"} do
+                         "data.features", "data.karpathy", "metrics.meteor", "metrics.spice"} do
     prints("false", ("print((pcall(require, '%s')))"):format(name))
   end
   prints("true", "print((pcall(require, 'data.vocab')))")

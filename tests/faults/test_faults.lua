@@ -207,6 +207,24 @@ function T.rewards_survive_every_failing_allocation()
   end, 60)
 end
 
+function T.meteor_survives_every_failing_allocation()
+  files.with_folder(function(folder)
+    for _, name in ipairs {"noun", "verb", "adj", "adv"} do
+      files.write(folder .. "/index." .. name, "sofa n 1 0 1 0 00000011\ncouch n 1 0 1 0 00000011\n")
+      files.write(folder .. "/" .. name .. ".exc", "mice mouse\n")
+    end
+    local paraphrases = files.write(folder .. "/table", "0.5\nin front of\nbefore\n")
+    survive(function()
+      local meteor, message = lac.meteor {wordnet = folder, paraphrases = paraphrases}
+      if not meteor then check.skip(message) end
+      local _, images = meteor:score({"a sofa before it", "b"}, {{"the couch in front of it"}, {"b"}})
+      meteor:align("a sofa before it", "the couch in front of it")
+      meteor:close()
+      check.equal(images[2], 1)
+    end, 30)
+  end)
+end
+
 function T.packing_survives_every_failing_allocation()
   survive(function()
     local x <close> = lac.tensor {{0, 1.5, 0}, {-2, 0, 0.25}}

@@ -50,4 +50,8 @@ function T.what_has_no_form_is_refused()
   check.fails("keys other than 1..n", function() json.encode(json.array{x = 1}) end)
 end
 
+function T.an_object_with_a_key_twice_is_refused()
+  check.fails("duplicate object key", lac.json.decode, '{"a": 1, "b": 2, "a": 3}')
+end
+
 return T

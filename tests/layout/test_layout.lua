@@ -9,14 +9,14 @@ local C = {
   autograd = {"core", "device", "tensor", "gemm"}, ops = {"core", "device", "tensor", "gemm", "autograd"},
   layers = {"core", "device", "tensor", "gemm", "autograd", "ops"},
   sparse = {"core", "device", "tensor", "gemm", "autograd", "ops"}, io = {"core", "device", "tensor"},
-  text = {"core"},
+  text = {"core", "io"},
   bind = {"core", "device", "tensor", "gemm", "autograd", "ops", "layers", "sparse", "io", "text"},
   cli = {"core", "bind"},
 }
 
 local LUA = {
   core = {}, nn = {"lac", "core"}, models = {"lac", "core", "nn"}, optim = {"lac", "core"}, data = {"lac", "core"},
-  metrics = {"core"}, prune = {"lac", "core", "nn", "optim"},
+  metrics = {"lac", "core"}, prune = {"lac", "core", "nn", "optim"},
   train = {"lac", "core", "nn", "models", "optim", "data", "metrics", "prune"},
   cli = {"lac", "core", "models", "optim", "data", "metrics", "train", "nn", "prune"},
 }
