@@ -88,7 +88,8 @@ function T.sets_have_the_numbers_of_the_original_files()
   plain():close()
   files.with_folder(function(folder)
     local function stage(verbs)
-      write_wordnet(folder, {["index.verb"] = verbs, ["index.noun"] = "cat n 1 0 1 0 00700000\ndog n 1 0 1 0 00600000\n"})
+      local nouns = "cat n 1 0 1 0 00700000\ndog n 1 0 1 0 00600000\n"
+      write_wordnet(folder, {["index.verb"] = verbs, ["index.noun"] = nouns})
       local meteor <close> = lac.meteor {wordnet = folder, paraphrases = false}
       return (align(meteor, "run jump", "cat dog"))
     end
