@@ -20,7 +20,7 @@ local export = {
     .. "weight among 256 neighbours, biases to float16.\n"
     .. "masked: the weights with a mask beside each: the model's own, or zeros and ones where it has none.\n"
     .. "safetensors: dense float32 with masks multiplied in; beside it go the vocabulary and the configuration, OUT\n"
-    .. "with .vocab and .json in place of .safetensors, as import --vocab and --config read them.",
+    .. "with .vocab and .json in place of .safetensors, where lacuna import finds them.",
 }
 
 local function choose(args)

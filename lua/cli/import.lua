@@ -20,8 +20,8 @@ local import = {
     .. ".pth or .safetensors file; or the variables of the published TensorFlow program (Soft-Attention) under\n"
     .. "their names in a .npz, .h5 or .safetensors file, whose words --vocab FILE names in the order of their ids.\n"
     .. "Nothing in it is ever run. Tensors stored as COO become dense; masks are multiplied into their weights.\n"
-    .. "The variables of its image encoder, if they are there, become the model's encoder. What lacuna export made of\n"
-    .. "a model comes back with --config OUT.json and --vocab OUT.vocab, which it wrote beside OUT.safetensors.\n"
+    .. "The variables of its image encoder, if they are there, become the model's encoder. What lacuna export wrote\n"
+    .. "beside a .safetensors, settings and words, is taken from there, or from where --config and --vocab say.\n"
     .. "Of encoders of pictures (GoogLeNet, MobileNet-V1 and -V2) a .pth, .safetensors or .h5 file with the names of\n"
     .. "torchvision or TF-slim is read, and NAME.json, the description of the 8-bit network in NAME.tflite.",
 }
@@ -45,6 +45,7 @@ function import.run(args)
   local vocabulary = found.vocab and found.vocab:describe() or "no vocabulary"
   print(("%s: %s, %d parameters, %s"):format(args.output, found.config.model.name, count,
     found.config.kind == "encoder" and "an encoder of pictures" or vocabulary))
+  if found.settings then print("settings: " .. found.settings) end
   for _, what in ipairs(found.left or {}) do print("left out: " .. what) end
 end
 

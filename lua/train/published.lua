@@ -328,15 +328,22 @@ local function plain_names(tensors)
   return out
 end
 
--- The tensors and settings that lacuna export wrote.
-local function exported(tensors, config, options, path)
+-- A file that lacuna export wrote beside a .safetensors, if it is there.
+local function beside(path, ending)
+  local file, count = path:gsub("%.safetensors$", ending)
+  return count == 1 and disk.exists(file) and file or nil
+end
+
+-- The tensors and settings that lacuna export wrote; `from` is the file with these.
+local function exported(tensors, config, from, options, path)
   if config.kind == "encoder" then return encoder_of(tensors, config.model, {}, options, path) end
   take_view(config.model.encoder, options, path)
   check_types(tensors, path)
   config.decode.length = options.length or config.decode.length
   local most = config.model.vocab
-  if math.type(most) ~= "integer" then fail(options.config, "model.vocab must be a whole number") end
-  return {tensors = tensors, config = config, vocab = read_vocab(nil, path, options.vocab, {}, most)}
+  if math.type(most) ~= "integer" then fail(from, "model.vocab must be a whole number") end
+  local words = read_vocab(nil, path, options.vocab or beside(path, ".vocab"), {}, most)
+  return {tensors = tensors, config = config, vocab = words}
 end
 
 -- A captioning model of the published programs.
@@ -372,7 +379,8 @@ end
 -- lacuna export wrote beside a .safetensors; length: tokens at most in decoding; of an encoder, input and size: see
 -- models.encoders.base
 -- @treturn table tensors (name -> tensor), config ({model, decode}, or {kind = "encoder", model}), vocab (or nil),
--- left: a list of what was left out
+-- left: a list of what was left out; settings: the file that lacuna export wrote them into, which is found beside a
+-- .safetensors of that name, as is the tokenizer
 -- @raise one sentence that names the file and what is wrong with it
 function published.read(path, options)
   options = options or {}
@@ -383,10 +391,15 @@ function published.read(path, options)
   if path:find("%.tflite$") then
     fail(path, "such a file is read with its description, %s", path:match("([^/]*)%.tflite$") .. ".json")
   end
-  local own = own_config(options.config)
+  local from = options.config or beside(path, ".json")
+  local own = own_config(from)
   local tensors, source = read_parts(path)
   tensors = plain_names(tensors)
-  if own then return exported(tensors, own, options, path) end
+  if own then
+    local found = exported(tensors, own, from, options, path)
+    found.settings = from
+    return found
+  end
   if not published_variables.are(tensors, path) then
     local cfg, left = published_encoders.read(tensors, path)
     if cfg and options.config then

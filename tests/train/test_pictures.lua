@@ -76,18 +76,19 @@ function T.kept_features_of_another_encoder_are_refused()
     check.equal(check.run(("export %s/run/last.h5 -o %s/packed.h5"):format(folder, folder)), 0)
     check.equal(check.run(("eval %s/packed.h5 --data %s"):format(folder, kept)), 0)
     check.equal(check.run(("export %s/run/last.h5 -o %s/w.safetensors"):format(folder, folder)), 0)
+    check.yes(os.rename(folder .. "/w.json", folder .. "/elsewhere.json"))
     status, text = check.run(("import %s/w.safetensors -o %s/again.h5"):format(folder, folder))
     check.equal(status, 1)
     check.yes(text:find("w.safetensors: encoder%.[%w_.]+ is of an encoder in front of a captioning model, whose sett"
       .. ".* are in the .json file that lacuna export wrote beside this one; %-%-config FILE"), text)
     local import = ("import %s/w.safetensors --vocab %s/w.vocab -o %s/again.h5 --config "):format(folder, folder,
       folder)
-    check.equal(check.run(import .. folder .. "/w.json"), 0)
+    check.equal(check.run(import .. folder .. "/elsewhere.json"), 0)
     for _, name in ipairs {"run/last", "again"} do
       check.equal(check.run(("eval %s/%s.h5 --data %s -o %s/%s.json"):format(folder, name, kept, folder, name)), 0)
     end
     check.equal(files.read(folder .. "/again.json"), files.read(folder .. "/run/last.json"))
-    local settings = lac.json.decode(files.read(folder .. "/w.json"))
+    local settings = lac.json.decode(files.read(folder .. "/elsewhere.json"))
     check.equal(settings.model.encoder.resize, 36)
     for change, pattern in pairs {
       ["vocab"] = "bad.json: model.vocab must be a whole number",
