@@ -44,6 +44,7 @@ local function keep_data(path, encoder, args)
   local shown <close> = bar(#source.images)
   local done = build.write(args.output, source, {dtype = args.dtype,
     progress = function(count) shown:update(count) end})
+  shown:update(#source.images) -- those left out are done with too
   shown:finish()
   print(("%s: %d images, %d captions, %d positions of %d features"):format(args.output, done.images, done.captions,
     done.regions, encoder.features))

@@ -54,7 +54,7 @@ end
 
 local function check_ranges(args)
   local t, p, d = args.temperature, args.nucleus, args.diversity
-  if t and not (t > 0 and t < math.huge) then options.wrong("--temperature must be above 0, got %s", t) end
+  if t and not (t > 0 and t <= 1e6) then options.wrong("--temperature must be above 0 and at most 1e6, got %s", t) end
   if p and not (p > 0 and p <= 1) then options.wrong("--nucleus must be above 0 and at most 1, got %s", p) end
   if d and not (d >= 0 and d < math.huge) then options.wrong("--diversity must be 0 or more, got %s", d) end
 end

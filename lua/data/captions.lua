@@ -40,6 +40,10 @@ local defaults = {
 -- What reads the features of the images, or their pictures; images without one have no place in the splits.
 local function open_looks(self, file, cfg)
   if not self.has_pictures then
+    if cfg.augment then
+      error(("data.augment: %s holds features, which cannot be cut or flipped; give the run a data file of pictures, "
+        .. "or leave augment out"):format(self.path), 0)
+    end
     self.looks = Regions {path = self.path, file = file, starts = self.region_start}
     for _, key in ipairs {"width", "fc_width", "dtype"} do self[key] = self.looks[key] end
     return

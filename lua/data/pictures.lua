@@ -9,7 +9,7 @@ local disk = require "core.disk"
 
 local Pictures = class("Pictures")
 
-local HINT = 'data.missing = "skip" goes on without such pictures'
+local HINT = 'data.missing = "skip" (--skip-missing of a command) goes on without such pictures'
 
 -- Whether a name leads to a file in the folder, and never out of it.
 local function stays_inside(name)

@@ -129,11 +129,30 @@ local function read_parts(path)
   return (lac.pth.read(path))
 end
 
+-- Wrappings that training programs put around the names of all weights of a network.
+local WRAPPINGS = {"state_dict.", "module."}
+
+-- The tensors by their names without wrappings, where all that go by one are weights of one network.
+local function unwrap(tensors)
+  for _, wrapping in ipairs(WRAPPINGS) do
+    local bare, wrapped = {}, next(tensors) ~= nil
+    for name, x in pairs(tensors) do
+      wrapped = wrapped and name:sub(1, #wrapping) == wrapping
+      bare[name:sub(#wrapping + 1)] = x
+    end
+    if wrapped then tensors = bare end
+  end
+  return tensors
+end
+
 -- All that is in these files is weights, also where a mask or a position is not looked at until later.
 local function check_types(tensors, path)
   for _, name in ipairs(sorted_keys(tensors)) do
     local dtype = tensors[name]:dtype()
-    if dtype ~= "f32" then fail(path, "the tensor %s holds numbers of the type %s, not f32", name, dtype) end
+    local counter = name:find("num_batches_tracked$") -- of networks that are refused by name later
+    if dtype ~= "f32" and not counter then
+      fail(path, "the tensor %s holds numbers of the type %s, not f32", name, dtype)
+    end
   end
 end
 
@@ -394,7 +413,7 @@ function published.read(path, options)
   local from = options.config or beside(path, ".json")
   local own = own_config(from)
   local tensors, source = read_parts(path)
-  tensors = plain_names(tensors)
+  tensors = unwrap(plain_names(tensors))
   if own then
     local found = exported(tensors, own, from, options, path)
     found.settings = from

@@ -223,6 +223,8 @@ local function kind_of(tensors, config, path)
   end
   local keys = {}
   for i, kind in ipairs(KINDS) do keys[i] = ("%s would be in %s"):format(kind.key, kind.what) end
+  keys[#keys + 1] = "inception3a.branch1.conv.weight would be in a GoogLeNet"
+  keys[#keys + 1] = "features.1.conv.0.0.weight would be in a MobileNet-V2"
   fail(path, "no known model's tensors are in it; %s", table.concat(keys, ", "))
 end
 

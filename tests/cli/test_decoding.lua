@@ -89,7 +89,7 @@ function T.what_has_no_effect_or_no_meaning_is_wrong_usage()
     ["--diversity 2"] = "--diversity has no effect without --groups",
     ["--groups 2 --beam 3"] = "--groups must divide --beam, got 2 and 3",
     ["--groups 2 --diversity -1"] = "--diversity must be 0 or more, got -1",
-    ["--temperature 0"] = "--temperature must be above 0, got 0",
+    ["--temperature 0"] = "--temperature must be above 0 and at most 1e6, got 0",
     ["--temperature nan"] = '--temperature needs a value of type number, got "nan"',
     ["--nucleus 1.5 --sample 1"] = "--nucleus must be above 0 and at most 1, got 1.5",
     ["--length-penalty wu"] = '--length-penalty must be wu:X with a number X, such as wu:0.9, or avg, got "wu"',

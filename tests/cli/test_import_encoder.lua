@@ -184,6 +184,23 @@ function T.mobilenets_come_from_safetensors_whatever_their_width()
   end)
 end
 
+function T.wrapped_names_are_unwrapped_and_other_networks_are_told_as_such()
+  local model, tensors = made(MobilenetV2, {width = 0.25, classes = 3, size = 64})
+  files.with_folder(function(folder)
+    local path, wrapped, counts <close> = folder .. "/w.safetensors", {}, lac.tensor({7}, "i32")
+    for name, x in pairs(tensors) do wrapped["state_dict.module." .. name] = x end
+    wrapped["state_dict.module.features.0.1.num_batches_tracked"] = counts
+    lac.safetensors.write(path, wrapped)
+    run(("import %s -o %s/e.h5 --size 64"):format(path, folder))
+    agrees(folder .. "/e.h5", model)
+    os.remove(folder .. "/e.h5")
+    lac.safetensors.write(path, {["layer1.weight"] = tensors["classifier.1.weight"],
+                                 ["bn1.num_batches_tracked"] = counts})
+    refused(folder, path, "no known model's tensors are in it; .* in a GoogLeNet, .* in a MobileNet%-V2")
+  end)
+  model:close()
+end
+
 function T.a_quantised_file_alone_points_to_its_description()
   files.with_folder(function(folder)
     refused(folder, files.write(folder .. "/net.tflite", "x"), "net%.tflite: such a file is read with its description, "

@@ -46,11 +46,14 @@ function T.a_frozen_encoder_sees_the_same_in_kept_features()
       check.yes(status == 0, text)
     end
     check.equal(files.read(folder .. "/a.json"), files.read(folder .. "/b.json"))
-    runs.start(path, folder .. "/again", {frozen, weights, "data.path=" .. kept})
+    local features = "data.path=" .. kept
+    check.fails("data%.augment: .*kept%.h5 holds features, which cannot be cut or flipped", runs.start, path,
+      folder .. "/c", {frozen, weights, features})
+    runs.start(path, folder .. "/again", {frozen, weights, features, "data.augment=false"})
     check.fails("holds features, so the encoder would learn nothing", runs.start, path, folder .. "/c",
-      {"data.path=" .. kept})
+      {features, "data.augment=false"})
     check.fails("its encoder gives 4 features per position and 4 per image, but .* has 6 and 6", runs.start, path,
-      folder .. "/d", {"data.path=" .. kept, frozen, "model.encoder.channels={4}", "model.encoder.weights="
+      folder .. "/d", {features, frozen, "data.augment=false", "model.encoder.channels={4}", "model.encoder.weights="
         .. pictures.encoder(folder, 2, {channels = {4}})})
   end)
 end
@@ -66,7 +69,7 @@ function T.kept_features_of_another_encoder_are_refused()
     check.equal(check.run(("data features --encoder %s/run/last.h5 %s -o %s"):format(folder, data, kept)), 0)
     for _, other in ipairs {others, "model.encoder.resize=40", "model.encoder.input=unit"} do
       check.fails("recipe: the features in .*kept.h5 " .. message, runs.start, path, folder .. "/no",
-        with(other, "data.path=" .. kept))
+        with(other, "data.path=" .. kept, "data.augment=false"))
     end
     runs.start(path, folder .. "/other", with(others))
     local status, text = check.run(("eval %s/other/last.h5 --data %s"):format(folder, kept))
