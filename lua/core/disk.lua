@@ -22,6 +22,19 @@ function disk.is_folder(path)
   return code == 21 -- EISDIR
 end
 
+--- Whether a file that is there is HDF5. The signature lies at 0 or at a doubling of 512: what is before it is the
+-- user's.
+-- @tparam string path
+-- @treturn boolean
+function disk.is_hdf5(path)
+  local handle <close> = assert(io.open(path, "rb"))
+  for _, at in ipairs {0, 512, 1024, 2048} do
+    handle:seek("set", at)
+    if handle:read(8) == "\137HDF\r\n\26\n" then return true end
+  end
+  return false
+end
+
 --- Bytes in a file that is there.
 -- @tparam string path
 -- @treturn integer

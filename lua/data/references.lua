@@ -5,6 +5,7 @@
 -- @module data.references
 local lac = require "lac"
 local contents = require "data.contents"
+local disk = require "core.disk"
 local json = require "data.json"
 
 local references = {}
@@ -57,18 +58,13 @@ function references.frequencies(file, parts, lists)
   return lac.text.frequencies.count(training)
 end
 
-local function is_hdf5(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return (file:read(4096) or ""):find("\137HDF\r\n\26\n", 1, true) ~= nil
-end
-
 --- Document frequencies for CIDEr-D from a data file, or from JSON as
 -- {"ref_len": images, "document_frequency": {"a man": images that have it, ...}}.
 -- @tparam string path
 -- @treturn lac.text.frequencies
 -- @raise the file and what is wrong with it
 function references.open_frequencies(path)
-  if not is_hdf5(path) then
+  if not disk.is_hdf5(path) then
     local good, result = pcall(lac.text.frequencies.of, json(path))
     if good then return result end
     error(("%s: %s; lacuna takes a data file, or JSON of document frequencies"):format(path, result), 0)

@@ -12,6 +12,7 @@
 local lac = require "lac"
 local class = require "core.class"
 local config = require "core.config"
+local disk = require "core.disk"
 
 local meteor = {}
 
@@ -22,16 +23,10 @@ local defaults = {
   paraphrases = config.optional("string", "boolean"), -- file; false: none
 }
 
-local function has_wordnet(folder)
-  local file = io.open(folder .. "/index.noun", "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- The folder that is asked for, or the usual one where it is there.
 local function find_wordnet(folder)
   if folder ~= nil then return folder end
-  return os.getenv("LACUNA_WORDNET") or (has_wordnet(WORDNET) and WORDNET)
+  return os.getenv("LACUNA_WORDNET") or (disk.exists(WORDNET .. "/index.noun") and WORDNET)
 end
 
 local function find_paraphrases(file)

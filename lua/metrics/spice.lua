@@ -19,16 +19,10 @@ local defaults = {
 local JAR = "spice-1.0.jar"
 local LINES = 12 -- of the program's messages in ours
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 --- Whether a folder has the program; raises a sentence where it has not.
 -- @tparam string folder
 function spice.check(folder)
-  if not exists(folder .. "/" .. JAR) then
+  if not disk.exists(folder .. "/" .. JAR) then
     error(("%s: there is no %s in this folder; SPICE needs that of coco-caption"):format(folder, JAR), 0)
   end
 end
@@ -114,7 +108,7 @@ function spice.score(captions, references, cfg)
   local to <close> = scratch()
   lac.files.write(from.path, input(captions, references))
   local words = {"java", "-jar", "-Xmx8G", JAR, from.path, "-out", to.path, "-subset", "-silent"}
-  if exists(cfg.folder .. "/cache") then table.move({"-cache", "cache"}, 1, 2, #words + 1, words) end
+  if disk.exists(cfg.folder .. "/cache") then table.move({"-cache", "cache"}, 1, 2, #words + 1, words) end
   return read(to.path, #captions, run(cfg, words))
 end
 

@@ -79,15 +79,6 @@ local function any_entry(zip, ...)
   return false
 end
 
--- The signature lies at 0 or at a doubling of 512: what is before it is the user's.
-local function is_hdf5(file)
-  for _, at in ipairs {0, 512, 1024, 2048} do
-    file:seek("set", at)
-    if file:read(8) == "\137HDF\r\n\26\n" then return true end
-  end
-  return false
-end
-
 local function read_hdf5(path)
   local tensors, file <close> = {}, lac.hdf5.open(path)
   if file:attr("", "format") == "lacuna-model" then fail(path, "it is a model file already, so nothing to import") end
@@ -112,7 +103,7 @@ local function read_parts(path)
   end
   local head, why = io.open(path, "rb")
   if not head then error("cannot open " .. why, 0) end
-  local magic, hdf5 = head:read(9) or "", is_hdf5(head)
+  local magic = head:read(9) or ""
   head:close()
   if magic:sub(1, 4) == "PK\3\4" then
     local zip <close> = lac.zip.open(path)
@@ -124,7 +115,7 @@ local function read_parts(path)
     for _, name in ipairs(WANTED) do files[name] = source.read(name) end
     return tensors, {path = path, read = function(name) return files[name] end}
   end
-  if hdf5 then return read_hdf5(path) end
+  if disk.is_hdf5(path) then return read_hdf5(path) end
   if magic:sub(9, 9) == "{" then return (lac.safetensors.read(path)) end
   return (lac.pth.read(path))
 end

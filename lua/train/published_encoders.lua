@@ -23,6 +23,13 @@ local NETWORKS = {
    classifier = "classifier.1", last = "features.13.1.0.weight", outputs = 1024},
 }
 
+--- A tensor of each kind of encoder, and what has it, for messages: what a MobileNet-V1 has in a MobileNet-V2's place
+-- goes by the same name.
+published_encoders.SIGNS = {
+  {key = "inception3a.branch1.conv.weight", what = "a GoogLeNet"},
+  {key = "features.1.conv.0.0.weight", what = "a MobileNet-V2"},
+}
+
 local function take_out(tensors, pattern)
   local count = 0
   for name, x in pairs(tensors) do

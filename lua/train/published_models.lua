@@ -2,6 +2,7 @@
 -- has to fit. The published settings say only what tensors cannot.
 -- @module train.published_models
 local lac = require "lac"
+local published_encoders = require "train.published_encoders"
 
 local published_models = {}
 
@@ -222,9 +223,9 @@ local function kind_of(tensors, config, path)
     end
   end
   local keys = {}
-  for i, kind in ipairs(KINDS) do keys[i] = ("%s would be in %s"):format(kind.key, kind.what) end
-  keys[#keys + 1] = "inception3a.branch1.conv.weight would be in a GoogLeNet"
-  keys[#keys + 1] = "features.1.conv.0.0.weight would be in a MobileNet-V2"
+  for _, kinds in ipairs {KINDS, published_encoders.SIGNS} do
+    for _, kind in ipairs(kinds) do keys[#keys + 1] = ("%s would be in %s"):format(kind.key, kind.what) end
+  end
   fail(path, "no known model's tensors are in it; %s", table.concat(keys, ", "))
 end
 
