@@ -27,6 +27,7 @@
 
 enum {
   DEPTH = 512,
+  STRIP = 8,  // panels filled at a time
   CHUNK = 16, // a cache line of each row at a time where rows become columns
 };
 
@@ -185,17 +186,36 @@ static void take_rows(float *to, uint64_t width, const float *from, uint64_t row
   }
 }
 
+/* Panels first .. end - 1 of w that lies [input][output]: several at a time, so that a row is read
+ * on. */
+static void take_panels(float *panels, const float *w, uint64_t w_in, uint64_t n, uint64_t k,
+                        uint64_t first, uint64_t end) {
+  for (uint64_t i = 0; i < k; i++)
+    for (uint64_t panel = first; panel < end; panel++) {
+      const uint64_t left = n - panel * LAC_PANEL;
+      float *to = panels + (panel * k + i) * LAC_PANEL;
+      const float *from = w + i * w_in + panel * LAC_PANEL;
+      if (left >= LAC_PANEL) {
+        memcpy(to, from, LAC_PANEL * sizeof *to);
+      } else {
+        memset(to, 0, LAC_PANEL * sizeof *to);
+        memcpy(to, from, left * sizeof *to);
+      }
+    }
+}
+
 void lac_packed_fill(float *panels, const float *w, uint64_t w_out, uint64_t w_in, uint64_t n,
                      uint64_t k, uint64_t first, uint64_t end) {
+  if (w_out == 1) {
+    for (; first < end; first += STRIP)
+      take_panels(panels, w, w_in, n, k, first, first + STRIP < end ? first + STRIP : end);
+    return;
+  }
   for (uint64_t panel = first; panel < end; panel++) {
     float *to = panels + panel * LAC_PANEL * k;
-    const float *from = w + panel * LAC_PANEL * w_out;
     const uint64_t outputs = n - panel * LAC_PANEL < LAC_PANEL ? n - panel * LAC_PANEL : LAC_PANEL;
     if (outputs < LAC_PANEL) memset(to, 0, k * LAC_PANEL * sizeof *to);
-    if (w_out == 1)
-      take_rows(to, LAC_PANEL, from, w_in, outputs, k);
-    else
-      take_columns(to, LAC_PANEL, from, w_out, outputs, k);
+    take_columns(to, LAC_PANEL, w + panel * LAC_PANEL * w_out, w_out, outputs, k);
   }
 }
 
