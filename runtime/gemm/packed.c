@@ -192,15 +192,14 @@ static void take_panels(float *panels, const float *w, uint64_t w_in, uint64_t n
                         uint64_t first, uint64_t end) {
   for (uint64_t i = 0; i < k; i++)
     for (uint64_t panel = first; panel < end; panel++) {
-      const uint64_t left = n - panel * LAC_PANEL;
-      float *to = panels + (panel * k + i) * LAC_PANEL;
-      const float *from = w + i * w_in + panel * LAC_PANEL;
-      if (left >= LAC_PANEL) {
-        memcpy(to, from, LAC_PANEL * sizeof *to);
-      } else {
-        memset(to, 0, LAC_PANEL * sizeof *to);
-        memcpy(to, from, left * sizeof *to);
-      }
+      const uint64_t at = panel * LAC_PANEL;
+      float *to = panels + at * k + i * LAC_PANEL;
+      const float *from = w + i * w_in + at;
+      if (n - at >= LAC_PANEL)
+        memcpy(to, from, LAC_PANEL * sizeof *to); // of a known size: no call
+      else
+        for (uint64_t r = 0; r < LAC_PANEL; r++)
+          to[r] = r < n - at ? from[r] : 0;
     }
 }
 

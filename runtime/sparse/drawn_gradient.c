@@ -59,13 +59,8 @@ static float *packed_gy(const gradient_job *job, uint64_t tile) {
 
 static void pack_x(void *arg, uint32_t panel) {
   const gradient_job *job = arg;
-  const uint64_t left = job->width - (uint64_t)panel * LAC_PANEL;
-  const uint64_t columns = left < LAC_PANEL ? left : LAC_PANEL, depth = depth_of(job);
-  const float *from = job->x + job->x_at + (uint64_t)panel * LAC_PANEL;
-  float *to = packed_x(job, panel);
-  if (columns < LAC_PANEL) memset(to, 0, depth * LAC_PANEL * sizeof *to);
-  for (uint64_t i = 0; i < depth; i++)
-    memcpy(to + i * LAC_PANEL, from + i * job->width, columns * sizeof *to);
+  lac_packed_fill(job->room, job->x + job->x_at, 1, job->width, job->width, depth_of(job), panel,
+                  panel + 1);
 }
 
 /* Several tiles at a time: a row of gy is a page of its own. */
