@@ -56,6 +56,16 @@ typedef float vec8 __attribute__((vector_size(32)));
 typedef int32_t int8 __attribute__((vector_size(32)));
 #define BITS8 ((int8){1, 2, 4, 8, 16, 32, 64, 128})
 
+/* Half of a word, in a mask register for as long as it is needed: compilers would move it there for
+ * every use. */
+__attribute__((target("avx512f"))) static inline __mmask16 take_half(const uint32_t *word,
+                                                                     int lane) {
+  __mmask16 half;
+  memcpy(&half, (const char *)word + lane / 8, sizeof half);
+  __asm__("" : "+Yk"(half));
+  return half;
+}
+
 #define TILE tile_avx512
 #define BODY body_avx512
 #define TARGET __attribute__((target("avx512f")))
@@ -67,6 +77,10 @@ typedef int32_t int8 __attribute__((vector_size(32)));
 #define SERIES series_avx512
 #define DRAWS draws_avx512
 #define KEEP(a, bits) (vec16) _mm512_maskz_mov_ps((__mmask16)(bits), (__m512)(a))
+#define BITS __mmask16
+#define TAKE_BITS(word, lane) take_half(word, lane)
+#define FMA_KEPT(a, b, c, bits)                                                                    \
+  (vec16) _mm512_mask3_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c), bits)
 #include "gemm/packed_tile.inc"
 
 #define TILE tile_avx2
@@ -80,6 +94,9 @@ typedef int32_t int8 __attribute__((vector_size(32)));
 #define SERIES series_avx2
 #define DRAWS draws_avx2
 #define KEEP(a, bits) (vec8)((int8)(a) & ((((int8){0} + (int32_t)(bits)) & BITS8) == BITS8))
+#define BITS uint32_t
+#define TAKE_BITS(word, lane) (*(word) >> (lane))
+#define FMA_KEPT(a, b, c, bits) FMA(a, KEEP(b, bits), c)
 #include "gemm/packed_tile.inc"
 #endif
 
@@ -98,6 +115,9 @@ typedef int32_t int4 __attribute__((vector_size(16)));
 #define SERIES series_plain
 #define DRAWS draws_plain
 #define KEEP(a, bits) (vec4)((int4)(a) & ((((int4){0} + (int32_t)(bits)) & BITS4) == BITS4))
+#define BITS uint32_t
+#define TAKE_BITS(word, lane) (*(word) >> (lane))
+#define FMA_KEPT(a, b, c, bits) FMA(a, KEEP(b, bits), c)
 #include "gemm/packed_tile.inc"
 
 bool lac_packed_has(lac_packed_kind kind) {
@@ -126,32 +146,28 @@ uint64_t lac_packed_panels(uint64_t n) {
   return (n + LAC_PANEL - 1) / LAC_PANEL;
 }
 
-typedef struct square {
-  vec4 row[4];
-} square;
-
-static inline square transpose_square(square s) {
-  const vec4 low01 = __builtin_shufflevector(s.row[0], s.row[1], 0, 4, 1, 5);
-  const vec4 high01 = __builtin_shufflevector(s.row[0], s.row[1], 2, 6, 3, 7);
-  const vec4 low23 = __builtin_shufflevector(s.row[2], s.row[3], 0, 4, 1, 5);
-  const vec4 high23 = __builtin_shufflevector(s.row[2], s.row[3], 2, 6, 3, 7);
-  return (square){{__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
-                   __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-                   __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-                   __builtin_shufflevector(high01, high23, 2, 3, 6, 7)}};
-}
-
 /* to[i][r] = from[r][i] for four r and `count` i; rows of `to` are `width` apart, of `from` `row`.
  */
 static void take_four(float *to, uint64_t width, const float *from, uint64_t row, uint64_t count) {
   uint64_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    square s;
-    for (uint64_t r = 0; r < 4; r++)
-      memcpy(&s.row[r], from + r * row + i, sizeof s.row[r]);
-    s = transpose_square(s);
-    for (uint64_t r = 0; r < 4; r++)
-      memcpy(to + (i + r) * width, &s.row[r], sizeof s.row[r]);
+    vec4 a, b, c, d; // not an array: compilers would keep that in memory
+    memcpy(&a, from + i, sizeof a);
+    memcpy(&b, from + row + i, sizeof b);
+    memcpy(&c, from + 2 * row + i, sizeof c);
+    memcpy(&d, from + 3 * row + i, sizeof d);
+    const vec4 low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const vec4 high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const vec4 low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const vec4 high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    a = __builtin_shufflevector(low_ab, low_cd, 0, 1, 4, 5);
+    b = __builtin_shufflevector(low_ab, low_cd, 2, 3, 6, 7);
+    c = __builtin_shufflevector(high_ab, high_cd, 0, 1, 4, 5);
+    d = __builtin_shufflevector(high_ab, high_cd, 2, 3, 6, 7);
+    memcpy(to + i * width, &a, sizeof a);
+    memcpy(to + (i + 1) * width, &b, sizeof b);
+    memcpy(to + (i + 2) * width, &c, sizeof c);
+    memcpy(to + (i + 3) * width, &d, sizeof d);
   }
   for (; i < count; i++)
     for (uint64_t r = 0; r < 4; r++)
