@@ -16,34 +16,62 @@ inline float masked(float w, float logit, bool keep) {
   return logit != logit ? logit : keep ? kept : -0.0f;
 }
 
-inline float sampled(float w, float logit, uint word) {
-  return masked(w, logit, (float)(word >> 8) * 0x1p-24f * inverse_keep(logit) < 1.0f);
+/* u: 24 bits of a random number below 1 */
+inline float sampled(float w, float logit, uint u) {
+  return masked(w, logit, (float)u * 0x1p-24f * inverse_keep(logit) < 1.0f);
 }
 
-/* Of 4 * part elements, element q of quarter j takes word j at counter + q: neighbours of a quarter are
- * neighbours in memory, so CPUs draw sixteen at once. */
+/* Halves of two words as the upper 16 and the lower 8 bits: CPUs need the lower for hardly any element. */
+inline uint low_halves(uint upper, uint lower) {
+  return (upper & 0xFFFF) << 8 | (lower & 0xFFFF) >> 8;
+}
+
+inline uint high_halves(uint upper, uint lower) {
+  return upper >> 16 << 8 | lower >> 24;
+}
+
+inline void sample_two(global float *y, const global float *w, const global float *logit, uint upper,
+                       uint lower) {
+  y[0] = sampled(w[0], logit[0], low_halves(upper, lower));
+  y[1] = sampled(w[1], logit[1], high_halves(upper, lower));
+}
+
+/* Elements 2 q and 2 q + 1 of quarter j, of 2 * counters elements, take their upper bits from the halves of word j
+ * at counter + q, their lower ones from those at counter + counters + q: neighbours of a quarter are neighbours in
+ * memory, so CPUs draw 32 at once. */
 kernel void mask_sample(global float *y, ulong y0, const global float *w, ulong w0,
-                        const global float *logit, ulong logit0, ulong part, ulong seed,
+                        const global float *logit, ulong logit0, ulong counters, ulong seed,
                         ulong stream, ulong counter) {
   const ulong q = get_global_id(0);
-  if (q >= part) return;
-  const ulong second = q + part, third = second + part, fourth = third + part;
-  const uint4 words = philox(seed, stream, counter + q);
-  y[y0 + q] = sampled(w[w0 + q], logit[logit0 + q], words.s0);
-  y[y0 + second] = sampled(w[w0 + second], logit[logit0 + second], words.s1);
-  y[y0 + third] = sampled(w[w0 + third], logit[logit0 + third], words.s2);
-  y[y0 + fourth] = sampled(w[w0 + fourth], logit[logit0 + fourth], words.s3);
+  if (q >= counters) return;
+  const uint4 upper = philox(seed, stream, counter + q);
+  const uint4 lower = philox(seed, stream, counter + counters + q);
+  const ulong e0 = 2 * q, e1 = e0 + 2 * counters, e2 = e1 + 2 * counters, e3 = e2 + 2 * counters;
+  y += y0;
+  w += w0;
+  logit += logit0;
+  sample_two(y + e0, w + e0, logit + e0, upper.s0, lower.s0);
+  sample_two(y + e1, w + e1, logit + e1, upper.s1, lower.s1);
+  sample_two(y + e2, w + e2, logit + e2, upper.s2, lower.s2);
+  sample_two(y + e3, w + e3, logit + e3, upper.s3, lower.s3);
 }
 
-/* The last n % 4 elements share the words at counter + part. */
+inline uint word_of(uint4 words, ulong j) {
+  return j == 0 ? words.s0 : j == 1 ? words.s1 : j == 2 ? words.s2 : words.s3;
+}
+
+/* The last n % 8 elements have a word each, behind all counters. */
+inline uint rest_of(ulong seed, ulong stream, ulong counter, ulong counters, ulong i) {
+  return word_of(philox(seed, stream, counter + 2 * counters + i / 4), i % 4) >> 8;
+}
+
 kernel void mask_sample_rest(global float *y, ulong y0, const global float *w, ulong w0,
-                             const global float *logit, ulong logit0, ulong part, ulong seed,
+                             const global float *logit, ulong logit0, ulong counters, ulong seed,
                              ulong stream, ulong counter, ulong n) {
-  const ulong j = get_global_id(0), i = 4 * part + j;
+  const ulong j = get_global_id(0), i = 8 * counters + j;
   if (i >= n) return;
-  const uint4 words = philox(seed, stream, counter + part);
-  const uint word = j == 0 ? words.s0 : j == 1 ? words.s1 : words.s2;
-  y[y0 + i] = sampled(w[w0 + i], logit[logit0 + i], word);
+  y[y0 + i] =
+      sampled(w[w0 + i], logit[logit0 + i], rest_of(seed, stream, counter, counters, j));
 }
 
 /* The same with u given. */
@@ -106,21 +134,27 @@ kernel void mask_odds(global float *y, ulong y0, const global float *logit, ulon
   if (i < n) y[y0 + i] = inverse_keep(logit[logit0 + i]);
 }
 
-/* Rows ids[i] of a masked table [count, width]: element e of all takes the word that mask_sample gives it. */
+/* Rows ids[i] of a masked table [count, width]: element e of all gets the bits that mask_sample gives it. */
 kernel void mask_rows(global float *y, ulong y0, const global float *w, ulong w0,
                       const global float *logit, ulong logit0, const global int *ids, ulong ids0,
-                      ulong width, ulong count, ulong part, ulong seed, ulong stream, ulong counter) {
+                      ulong width, ulong count, ulong counters, ulong seed, ulong stream,
+                      ulong counter) {
   const ulong j = get_global_id(0), i = get_global_id(1);
   if (j >= width) return;
   const int id = ids[ids0 + i];
   const int known = id >= 0 && (ulong)id < count;
-  const ulong e = known ? (ulong)id * width + j : 0;
+  const ulong e = known ? (ulong)id * width + j : 0, part = 2 * counters;
   const ulong quarter = (e >= part) + (e >= 2 * part) + (e >= 3 * part) + (e >= 4 * part);
-  const ulong q = e - quarter * part;
-  const uint4 words = philox(seed, stream, counter + (quarter == 4 ? part : q));
-  const ulong at = quarter == 4 ? q : quarter;
-  const uint word = at == 0 ? words.s0 : at == 1 ? words.s1 : at == 2 ? words.s2 : words.s3;
-  y[y0 + i * width + j] = known ? sampled(w[w0 + e], logit[logit0 + e], word) : NAN;
+  const ulong at = e - quarter * part, q = at / 2;
+  uint u;
+  if (quarter == 4) {
+    u = rest_of(seed, stream, counter, counters, at);
+  } else {
+    const uint upper = word_of(philox(seed, stream, counter + q), quarter);
+    const uint lower = word_of(philox(seed, stream, counter + counters + q), quarter);
+    u = at % 2 ? high_halves(upper, lower) : low_halves(upper, lower);
+  }
+  y[y0 + i * width + j] = known ? sampled(w[w0 + e], logit[logit0 + e], u) : NAN;
 }
 
 kernel void mask_rows_noise(global float *y, ulong y0, const global float *w, ulong w0,

@@ -2,8 +2,9 @@
  * Masks as one bit per weight: drawn, and put into the orders that products read. Plain arithmetic
  * on host memory; the same draws as cl/mask.cl.
  *
- * A draw fills quarters: bit q of quarter j is element j * (n / 4) + q of the weights in row-major
- * order, the quarters `stride` 16-bit words apart; what n % 4 leaves over is a fifth.
+ * A draw fills quarters of n / 8 * 2 elements: bit i of quarter j is element j * (n / 8 * 2) + i of
+ * the weights in row-major order, the quarters `stride` 16-bit words apart; what n % 8 leaves over
+ * is a fifth.
  */
 #ifndef LAC_SPARSE_BITS_H
 #define LAC_SPARSE_BITS_H
@@ -20,6 +21,7 @@ typedef struct lac_bits_plan {
   uint32_t cuts;
   uint64_t start[LAC_BITS_CUTS], width[LAC_BITS_CUTS];
   uint64_t stride;                 /* of quarters */
+  uint64_t lower;                  /* counters from the upper to the lower bits of u */
   uint64_t forward[LAC_BITS_CUTS]; /* first word of a range in each order */
   uint64_t back[LAC_BITS_CUTS];
   uint64_t forward_words, back_words;
@@ -34,9 +36,14 @@ uint64_t lac_bits_words(const lac_bits_plan *plan);
 /** Blocks of LAC_BITS_BLOCK counters that a draw consists of; the fifth belongs to the last. */
 uint64_t lac_bits_blocks(const lac_bits_plan *plan);
 
-/** Draw blocks first .. end - 1: an element is kept where u * odds < 1, with u of the generator. */
+/** Of n elements with these odds, 1 / sigmoid(logit) each, the limits that a draw goes by: an
+ * element is kept where the upper 16 bits of u are below, dropped where above. */
+void lac_bits_limits(uint16_t *limits, const float *odds, uint64_t n);
+
+/** Draw blocks first .. end - 1: an element is kept where u * odds < 1, with u of the generator as
+ * cl/mask.cl says. */
 void lac_bits_draw(const lac_bits_plan *plan, uint16_t *quarters, const lac_rng *rng,
-                   const float *odds, uint64_t first, uint64_t end);
+                   const float *odds, const uint16_t *limits, uint64_t first, uint64_t end);
 
 /** The same with u given for every element. */
 void lac_bits_compare(const lac_bits_plan *plan, uint16_t *quarters, const float *noise,

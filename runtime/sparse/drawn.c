@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+enum { LIMITS_PART = 16384 }; // elements
+
 /* What travels through the queue for a draw. */
 typedef struct draw_job {
   lac_bits_plan plan;
@@ -17,7 +19,7 @@ typedef struct draw_job {
   bool with_noise;
   uint64_t odds_at, noise_at; // in elements
   const float *odds, *noise;
-  uint16_t *quarters;
+  uint16_t *limits, *quarters;
   uint32_t *forward, *back;
   uint64_t units;
   uint32_t parts;
@@ -30,7 +32,16 @@ static void draw_part(void *arg, uint32_t part) {
     lac_bits_compare(&job->plan, job->quarters, job->noise + job->noise_at,
                      job->odds + job->odds_at, first, end);
   else
-    lac_bits_draw(&job->plan, job->quarters, &job->rng, job->odds + job->odds_at, first, end);
+    lac_bits_draw(&job->plan, job->quarters, &job->rng, job->odds + job->odds_at, job->limits,
+                  first, end);
+}
+
+static void limit_part(void *arg, uint32_t part) {
+  const draw_job *job = arg;
+  const uint64_t count = job->plan.rows * job->plan.columns;
+  const uint64_t first = (uint64_t)part * LIMITS_PART, left = count - first;
+  lac_bits_limits(job->limits + first, job->odds + job->odds_at + first,
+                  left < LIMITS_PART ? left : LIMITS_PART);
 }
 
 static void order_part(void *arg, uint32_t part) {
@@ -52,6 +63,30 @@ static void run_draw(void *args) {
   run_units(job, order_part, (job->plan.rows + 31) / 32);
 }
 
+static void run_limits(void *args) {
+  draw_job *job = args;
+  const uint64_t count = job->plan.rows * job->plan.columns;
+  lac_workers_run(job->workers, limit_part, job,
+                  (uint32_t)((count + LIMITS_PART - 1) / LIMITS_PART));
+}
+
+static lac_status make_limits(lac_masked *m) {
+  lac_device *device = lac_tensor_device(m->w);
+  const uint64_t count = lac_tensor_numel(m->w);
+  draw_job job = {.plan = m->plan, .odds_at = lac_tensor_offset(m->odds)};
+  static const size_t slots[] = {offsetof(draw_job, odds), offsetof(draw_job, limits)};
+  LAC_TRY(lac_gemm_workers(device, &job.workers));
+  LAC_TRY(lac_buffer_new(&m->limits, device, count * sizeof *job.limits, "a mask"));
+  if (count == 0) return LAC_OK;
+  lac_buffer *const buffers[] = {lac_tensor_buffer(m->odds), m->limits};
+  const lac_status status =
+      lac_device_native(device, "mask limits", run_limits, &job, sizeof job, buffers, slots, 2);
+  if (status == LAC_OK) return LAC_OK;
+  lac_buffer_release(m->limits);
+  m->limits = NULL;
+  return status;
+}
+
 /* Enqueue a draw into buffers that are there. */
 static lac_status enqueue_draw(lac_masked *m, const lac_rng *rng, const lac_tensor *noise,
                                lac_buffer *quarters, lac_buffer *forward, lac_buffer *back) {
@@ -61,13 +96,13 @@ static lac_status enqueue_draw(lac_masked *m, const lac_rng *rng, const lac_tens
   job.odds_at = lac_tensor_offset(m->odds);
   job.noise_at = noise ? lac_tensor_offset(noise) : 0;
   LAC_TRY(lac_gemm_workers(device, &job.workers));
+  if (!noise && !m->limits) LAC_TRY(make_limits(m));
   lac_buffer *const buffers[] = {lac_tensor_buffer(m->odds), quarters, forward, back,
-                                 noise ? lac_tensor_buffer(noise) : NULL};
-  static const size_t slots[] = {offsetof(draw_job, odds), offsetof(draw_job, quarters),
-                                 offsetof(draw_job, forward), offsetof(draw_job, back),
-                                 offsetof(draw_job, noise)};
-  return lac_device_native(device, "mask draw", run_draw, &job, sizeof job, buffers, slots,
-                           noise ? 5 : 4);
+                                 noise ? lac_tensor_buffer(noise) : m->limits};
+  const size_t slots[] = {offsetof(draw_job, odds), offsetof(draw_job, quarters),
+                          offsetof(draw_job, forward), offsetof(draw_job, back),
+                          noise ? offsetof(draw_job, noise) : offsetof(draw_job, limits)};
+  return lac_device_native(device, "mask draw", run_draw, &job, sizeof job, buffers, slots, 5);
 }
 
 static lac_status draw_bits(lac_masked *m, const lac_rng *rng, const lac_tensor *noise,
@@ -254,6 +289,7 @@ void lac_masked_release(lac_masked *m) {
   lac_tensor_release(m->w);
   lac_tensor_release(m->logit);
   lac_tensor_release(m->odds);
+  lac_buffer_release(m->limits);
   free(m);
 }
 

@@ -55,6 +55,7 @@ typedef struct lac_drawn {
 struct lac_masked {
   uint64_t refs;
   lac_tensor *w, *logit, *odds; /* odds = 1 / sigmoid(logit) */
+  lac_buffer *limits;           /* of the odds; NULL until a generator draws */
   bool bypass;
   lac_bits_plan plan;
   lac_prepared *forward[LAC_BITS_CUTS], *back[LAC_BITS_CUTS]; /* NULL until needed */

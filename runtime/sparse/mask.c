@@ -62,21 +62,21 @@ static lac_launch begin_mask(lac_tensor *y, const lac_mask_args *m, const char *
 }
 
 static lac_status launch_sample(lac_tensor *y, const lac_mask_args *m) {
-  const uint64_t n = lac_tensor_numel(y), part = n / 4;
+  const uint64_t n = lac_tensor_numel(y), counters = n / 8;
   if (lac_mask_on_host(lac_tensor_device(y))) return lac_mask_host_draw(y, m->w, m->logit, m->rng);
-  if (part) {
+  if (counters) {
     lac_launch run = begin_mask(y, m, "mask_sample");
-    lac_arg_u64(&run, part);
+    lac_arg_u64(&run, counters);
     lac_arg_rng(&run, m->rng);
-    lac_launch_items(&run, part);
+    lac_launch_items(&run, counters);
     LAC_TRY(lac_launch_run(&run));
   }
-  if (n % 4 == 0) return LAC_OK;
+  if (n % 8 == 0) return LAC_OK;
   lac_launch rest = begin_mask(y, m, "mask_sample_rest");
-  lac_arg_u64(&rest, part);
+  lac_arg_u64(&rest, counters);
   lac_arg_rng(&rest, m->rng);
   lac_arg_u64(&rest, n);
-  lac_launch_items(&rest, n % 4);
+  lac_launch_items(&rest, n % 8);
   return lac_launch_run(&rest);
 }
 
@@ -171,7 +171,7 @@ static lac_status launch_rows(lac_tensor *y, const lac_mask_args *m, lac_tensor 
   lac_arg_u64(&run, table->dim[1]);
   lac_arg_u64(&run, table->dim[0]);
   if (m->rng) {
-    lac_arg_u64(&run, lac_tensor_numel(m->w) / 4);
+    lac_arg_u64(&run, lac_tensor_numel(m->w) / 8);
     lac_arg_rng(&run, m->rng);
   }
   lac_launch_items2(&run, table->dim[1], lac_tensor_numel(ids));

@@ -1,6 +1,6 @@
 /*
- * A draw goes by BLOCK counters, whose 1 / sigmoid(logit) and bits stay in the
- * first-level cache.
+ * A draw goes by BLOCK counters, whose 1 / sigmoid(logit), limits and bits stay in the first-level
+ * cache.
  */
 #include "sparse/mask_host.h"
 
@@ -11,10 +11,9 @@
 #include <string.h>
 
 enum {
-  BLOCK = 128,                      // counters: larger ones took up to 1.7 times as long
-  GRADIENT_PART = 16384,            // elements
-  BITS_ROOM = 5 * (BLOCK / 16 + 4), // as lac_bits_words() of a block says
-  ODDS_ROOM = 4 * BLOCK + 4         // with what n % 4 leaves over
+  BLOCK = 64,                           // counters: larger ones took up to 1.7 times as long
+  GRADIENT_PART = 16384,                // elements
+  BITS_ROOM = 5 * (2 * BLOCK / 16 + 4), // as lac_bits_words() of a block says
 };
 
 /* Where a gradient stands. */
@@ -91,7 +90,7 @@ typedef struct draw_job {
   const loops *loops;
   lac_workers *workers;
   lac_rng rng;
-  uint64_t n, part, blocks; // part: n / 4
+  uint64_t n, counters, blocks; // counters: n / 8, two elements of a quarter each
   uint32_t pieces;
   uint64_t y_at, w_at, logit_at; // in elements
   float *y;
@@ -120,22 +119,26 @@ static void apply_bits(const draw_job *job, const uint16_t *bits, uint64_t at, u
   memcpy(job->y + at + whole, y, rest * sizeof *y);
 }
 
-/* Counters of one block in all quarters, and with the last what is left over. */
+/* Counters of one block in all quarters, or behind all blocks what n % 8 leaves over. */
 static void draw_block(const draw_job *job, uint64_t block) {
-  uint16_t bits[BITS_ROOM] = {0};
-  float odds[ODDS_ROOM];
-  const uint64_t q = block * BLOCK, left = block + 1 == job->blocks ? job->n % 4 : 0;
-  const uint64_t counters = job->part - q < BLOCK ? job->part - q : BLOCK;
-  const lac_rng rng = {job->rng.seed, job->rng.stream, job->rng.counter + q};
-  lac_bits_plan plan = {.rows = 1, .columns = 4 * counters + left};
+  uint16_t bits[BITS_ROOM] = {0}, limits[8 * BLOCK];
+  float odds[8 * BLOCK];
+  const uint64_t q = block * BLOCK, part = 2 * job->counters;
+  const bool rest = q >= job->counters;
+  const uint64_t left = job->counters - q, counters = left < BLOCK ? left : BLOCK;
+  const uint64_t each = rest ? job->n % 8 : 2 * counters, first = rest ? 4 * part : 2 * q;
+  const uint32_t quarters = rest ? 1 : 4;
+  const lac_rng rng = {job->rng.seed, job->rng.stream,
+                       job->rng.counter + (rest ? 2 * job->counters : q)};
+  lac_bits_plan plan = {.rows = 1, .columns = quarters * each};
   lac_bits_lay_out(&plan);
-  for (uint64_t j = 0; j < 4; j++)
-    make_odds(job->loops, odds + j * counters, job->logit + j * job->part + q, counters);
-  make_odds(job->loops, odds + 4 * counters, job->logit + 4 * job->part, left);
-  lac_bits_draw(&plan, bits, &rng, odds, 0, lac_bits_blocks(&plan));
-  for (uint64_t j = 0; j < 4; j++)
-    apply_bits(job, bits + j * plan.stride, j * job->part + q, counters);
-  apply_bits(job, bits + 4 * plan.stride, 4 * job->part, left);
+  plan.lower = rest ? 0 : job->counters;
+  for (uint64_t j = 0; j < quarters; j++)
+    make_odds(job->loops, odds + j * each, job->logit + j * part + first, each);
+  lac_bits_limits(limits, odds, plan.columns);
+  lac_bits_draw(&plan, bits, &rng, odds, limits, 0, lac_bits_blocks(&plan));
+  for (uint64_t j = 0; j < quarters; j++)
+    apply_bits(job, bits + (rest ? 4 : j) * plan.stride, j * part + first, each);
 }
 
 static void draw_piece(void *arg, uint32_t piece) {
@@ -162,8 +165,8 @@ lac_status lac_mask_host_draw(lac_tensor *y, const lac_tensor *w, const lac_tens
   draw_job job = {.loops = pick_loops(),
                   .rng = *rng,
                   .n = n,
-                  .part = n / 4,
-                  .blocks = (n / 4 + BLOCK - 1) / BLOCK + (n < 4),
+                  .counters = n / 8,
+                  .blocks = (n / 8 + BLOCK - 1) / BLOCK + (n % 8 > 0),
                   .y_at = lac_tensor_offset(y),
                   .w_at = lac_tensor_offset(w),
                   .logit_at = lac_tensor_offset(logit)};
