@@ -137,8 +137,9 @@ const lac_tile *lac_packed_tile(lac_packed_kind wanted) {
 #endif
     [LAC_PACKED_PLAIN] = {6, tile_plain, series_plain},
   };
-  for (uint32_t i = LAC_PACKED_BEST + 1; wanted == LAC_PACKED_BEST; i++)
-    if (lac_packed_has((lac_packed_kind)i)) wanted = (lac_packed_kind)i;
+  if (wanted == LAC_PACKED_BEST)
+    for (wanted = LAC_PACKED_BEST + 1; !lac_packed_has(wanted);)
+      wanted++;
   return &kinds[wanted];
 }
 
@@ -263,7 +264,7 @@ static void store_tile(float *y, uint64_t y_row, const float *from, uint64_t fro
 
 uint64_t lac_packed_tiles(const lac_packed_args *p) {
   const uint64_t rows = lac_packed_tile(p->kind)->rows;
-  return (p->m + rows - 1) / rows;
+  return (p->m + rows - 1) / rows; // NOLINT(clang-analyzer-core.DivideZero): no kind has 0
 }
 
 /* Tiles of nearly the same height: tile t starts at this row. */
