@@ -7,6 +7,7 @@ local Constraints = require "train.constraints"
 local decoding = {}
 
 local BEAM = 2 -- unless told
+local STEEPEST = 20 -- power of a length penalty
 
 local ROWS = {
   {name = "beam", value = "N", type = "integer", min = 1, max = 64,
@@ -47,9 +48,10 @@ end
 local function read_penalty(text)
   if not text then return nil end
   local power = tonumber(text:match("^wu:(.+)$"))
-  if power and power == power and math.abs(power) < math.huge then return {"wu", power} end
+  if power and math.abs(power) <= STEEPEST then return {"wu", power} end
   if text == "avg" then return {"avg"} end
-  options.wrong('--length-penalty must be wu:X with a number X, such as wu:0.9, or avg, got "%s"', text)
+  options.wrong('--length-penalty must be wu:X with a number X of -%d .. %d, such as wu:0.9, or avg, got "%s"',
+    STEEPEST, STEEPEST, text)
 end
 
 local function check_ranges(args)

@@ -17,8 +17,8 @@ local score = {
     {name = "frequencies", value = "FILE", help = "add CIDEr-D with the document frequencies of a data file, or JSON"},
     {name = "paraphrases", value = "FILE", help = "METEOR's paraphrase-en.gz, as coco-caption has it"},
     {name = "spice", value = "DIR", help = "add SPICE: the folder with spice-1.0.jar, as coco-caption has it"},
-    {name = "spice-timeout", value = "SECONDS", type = "number", min = 1, max = 1e6, default = 3600,
-     help = "stop SPICE after this long"},
+    {name = "spice-timeout", value = "SECONDS", type = "number", min = 1, max = 1e6,
+     help = "stop SPICE after this long (default 3600)"},
     {name = "per-image", help = "print the scores of every image too"},
     {name = "json", help = "print JSON"},
   },
@@ -141,7 +141,11 @@ local function open_sources(args)
   for _, name in ipairs {"refs", "hyps"} do
     if not args[name] then options.wrong("--%s FILE is missing; see lacuna score --help", name) end
   end
-  if args.spice then spice.check(args.spice) end
+  if args.spice then
+    spice.check(args.spice)
+  elseif args.spice_timeout then
+    options.wrong("--spice-timeout has no effect without --spice")
+  end
   local sources = {frequencies = args.frequencies and references.open_frequencies(args.frequencies)}
   sources.meteor, sources.no_meteor = meteor.open {paraphrases = args.paraphrases}
   return sources

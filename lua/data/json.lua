@@ -7,7 +7,8 @@ local disk = require "core.disk"
 -- @return the value
 -- @raise names the file and the place
 return function(path)
-  local good, value = pcall(lac.json.decode, disk.read(path))
+  local text = disk.read(path):gsub("^\xef\xbb\xbf", "") -- a byte order mark, which some editors put there
+  local good, value = pcall(lac.json.decode, text)
   if not good then
     error(("%s: %s"):format(path, (tostring(value):gsub("^.-json: ", "not readable as JSON: "))), 0)
   end

@@ -11,8 +11,12 @@ local function timeline(cfg, loop, points)
   local rows = {}
   for number, stage in ipairs(loop.stages) do
     loop:focus(stage)
+    local steps = {}
     for i = 0, points do
       local step = math.max(1, math.floor(i / points * stage.steps + 0.5))
+      if step ~= steps[#steps] then steps[#steps + 1] = step end
+    end
+    for _, step in ipairs(steps) do
       local at = {step = step, steps = stage.steps, epoch = (step - 1) // loop.epoch_steps,
                   epoch_steps = loop.epoch_steps, stage = stage.number, round = stage.round}
       local row = {stage = number, step = stage.first + step, epoch = at.epoch,

@@ -10,7 +10,7 @@ function T.a_step_is_timed_and_profiled()
   check.yes(status == 0, text)
   check.yes(text:find "lacuna +%d+%.%d+ s +%d+%.%d+ %.%. +%d+%.%d+  busy +%d+%.%d+ s  %d+ MiB resident", text)
   check.yes(text:find "profile of a turn", text)
-  check.yes(text:find "%d+  adam_step\n", text)
+  check.yes(text:find "%d+  additive_bwd\n", text)
 end
 
 function T.choosing_weights_to_prune_is_timed()

@@ -92,7 +92,10 @@ function T.what_has_no_effect_or_no_meaning_is_wrong_usage()
     ["--temperature 0"] = "--temperature must be above 0 and at most 1e6, got 0",
     ["--temperature nan"] = '--temperature needs a value of type number, got "nan"',
     ["--nucleus 1.5 --sample 1"] = "--nucleus must be above 0 and at most 1, got 1.5",
-    ["--length-penalty wu"] = '--length-penalty must be wu:X with a number X, such as wu:0.9, or avg, got "wu"',
+    ["--length-penalty wu"] = '--length-penalty must be wu:X with a number X of -20 .. 20, such as wu:0.9, or avg, '
+      .. 'got "wu"',
+    ["--length-penalty wu:1e300"] = '--length-penalty must be wu:X with a number X of -20 .. 20, such as wu:0.9, or '
+      .. 'avg, got "wu:1e300"',
     ["--sample 0"] = "--sample must be at least 1, got 0",
   } do
     for _, command in ipairs {"caption model.h5 x.npy ", "eval model.h5 --data d.h5 "} do

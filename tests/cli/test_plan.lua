@@ -18,6 +18,19 @@ function T.a_plan_shows_steps_sizes_and_the_timeline_and_makes_no_run()
   end)
 end
 
+function T.a_short_run_has_no_step_twice()
+  files.with_folder(function(folder)
+    local status, text = check.run(("plan --measure 0 %s 'stages={{steps=4}}'"):format(toy.pruning(folder)))
+    check.equal(status, 0)
+    local steps = {}
+    for step in text:match("\n(stage .*)"):gmatch("\n%s+1%s+(%d+)") do steps[#steps + 1] = tonumber(step) end
+    check.equal(steps, {1, 2, 3, 4}, text)
+    status, text = check.run(("plan --measure 0 %s 'stages={{steps=1}}'"):format(toy.pruning(folder)))
+    check.equal(status, 0)
+    check.yes(text:find("\nstage[^\n]*\n%s+1%s+1%s"), text)
+  end)
+end
+
 function T.a_plan_says_what_patterns_match()
   files.with_folder(function(folder)
     local status, text = check.run(("plan --measure 0 %s \"prune.freeze={'embed.*', 're:hh$'}\""):format(

@@ -232,6 +232,14 @@ function T.two_captions_of_one_image_are_refused()
     "r%.json: image 2 has the id 1, as one before it")
 end
 
+function T.a_byte_order_mark_before_json_is_passed_over()
+  with_files("\xef\xbb\xbf" .. PLAIN, "\xef\xbb\xbf" .. CAPTIONS, function(refs, hyps)
+    local status, text = score(refs, hyps)
+    check.equal(status, 0)
+    check.yes(text:find("CIDEr"), text)
+  end)
+end
+
 function T.files_that_are_not_json_are_refused_with_the_place()
   refused(ANNOTATIONS:sub(1, 150), CAPTIONS, "r%.json: not readable as JSON: line 3, column")
   refused(ANNOTATIONS, CAPTIONS:sub(1, 30), "h%.json: not readable as JSON: line 1")
@@ -278,6 +286,8 @@ function T.missing_files_and_options_are_named()
     status, text = check.run("score --refs " .. refs)
     check.equal(status, 2)
     check.yes(text:find("--hyps FILE is missing", 1, true), text)
+    status, text = check.run(("score --refs %s --hyps %s --spice-timeout 9"):format(refs, hyps))
+    check.equal({status, text}, {2, "lacuna: --spice-timeout has no effect without --spice\n"})
   end)
 end
 
