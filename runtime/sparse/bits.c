@@ -146,7 +146,7 @@ void lac_bits_lay_out(lac_bits_plan *plan) {
   plan->forward_words = forward;
   plan->back_words = back;
   plan->lower = count_of(plan) / 8;
-  plan->stride = part_of(plan) / 16 + 4; // reading 32 bits may touch three words
+  plan->stride = part_of(plan) / 16 + 4; // reading 32 bits takes four words
 }
 
 uint64_t lac_bits_words(const lac_bits_plan *plan) {
@@ -270,12 +270,23 @@ static uint64_t quarter_of(uint64_t e, uint64_t part) {
   return (uint64_t)(e >= part) + (e >= 2 * part) + (e >= 3 * part) + (e >= 4 * part);
 }
 
+/* 32 bits from bit `shift` of the first word on; four words are read. */
+static inline uint32_t read_words(const uint16_t *words, uint64_t shift) {
+  uint64_t bits = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  memcpy(&bits, words, sizeof bits);
+#else
+  for (uint32_t i = 0; i < 4; i++)
+    bits |= (uint64_t)words[i] << 16 * i;
+#endif
+  return (uint32_t)(bits >> shift);
+}
+
 /* Bits of elements e .. e + 31; those past the last element are anything. */
 static uint32_t read_bits(const lac_bits_plan *plan, const uint16_t *quarters, uint64_t e) {
   const uint64_t part = part_of(plan), j = quarter_of(e, part), q = e - j * part;
   const uint16_t *words = quarters + j * plan->stride + q / 16;
-  if (j < 4 && q + 32 <= part)
-    return (uint32_t)((words[0] | (uint64_t)words[1] << 16 | (uint64_t)words[2] << 32) >> q % 16);
+  if (j < 4 && q + 32 <= part) return read_words(words, q % 16);
   uint32_t bits = 0;
   for (uint32_t i = 0; i < 32 && e + i < count_of(plan); i++) {
     const uint64_t k = quarter_of(e + i, part), p = e + i - k * part;
@@ -353,7 +364,7 @@ static void read_row(const lac_bits_plan *plan, const uint16_t *quarters, uint64
   const uint64_t left = j < 4 ? part - q : 0; // in the quarter
   uint64_t column = 0;
   for (; column + 32 <= width && column + 32 <= left; column += 32, words += 2, to += gap)
-    *to = (uint32_t)((words[0] | (uint64_t)words[1] << 16 | (uint64_t)words[2] << 32) >> q % 16);
+    *to = read_words(words, q % 16);
   for (; column < width; column += 32, to += gap) {
     const uint64_t bits = width - column;
     *to = read_bits(plan, quarters, e + column) & (bits < 32 ? (1u << bits) - 1 : UINT32_MAX);
