@@ -299,7 +299,7 @@ lac_status lac_attend_host_forward(lac_tensor *y, lac_tensor *lse,
 
 /* Whether two inputs share columns; then they share all of them. */
 static bool shares(const lac_tensor *a, const lac_tensor *b) {
-  return lac_tensor_buffer(a) == lac_tensor_buffer(b) &&
+  return lac_tensor_buffer(a) == lac_tensor_buffer(b) && step_of(a) && step_of(b) &&
          lac_tensor_offset(a) % step_of(a) == lac_tensor_offset(b) % step_of(b);
 }
 

@@ -82,7 +82,7 @@ static bool is_set_apart(int32_t c) {
 
 static void put(points *out, const char *ascii) {
   for (; *ascii; ascii++)
-    out->c[out->count++] = *ascii;
+    out->c[out->count++] = (unsigned char)*ascii;
 }
 
 static void put_apart(points *out, int32_t c) {

@@ -205,9 +205,8 @@ static void abbreviation(lac_ptb_token *best, const lac_glyph *g) {
   if (n == 0 || g[n].c != '.') return;
   const size_t gap = g[end].kind == LAC_GLYPH_SPACE && g[end].c;
   lac_ptb_take(best, acronym(g));
-  if (n == 1 && !(g[2].kind == LAC_GLYPH_SPACE && starts_a_sentence(g + 2)))
-    lac_ptb_take(best, end);
-  else if (is_listed(TITLES, g, n))
+  if ((n == 1 && !(g[2].kind == LAC_GLYPH_SPACE && starts_a_sentence(g + 2))) ||
+      is_listed(TITLES, g, n))
     lac_ptb_take(best, end);
   else if (is_listed(ABBREVIATIONS, g, n) ||
            (lac_glyph_is_capital(*g) && is_listed(CAPITALISED, g, n)))
